@@ -1,0 +1,89 @@
+/**
+ * Attention over head-major tensors.
+ *
+ * @module
+ */
+import type { Device } from "../device/device.ts";
+import { DTYPE_CODE } from "../device/ops.ts";
+import { expectFinite, expectRank, expectShape, live, use } from "../device/ops/_check.ts";
+import { fill } from "../device/ops/fill.ts";
+import type { Tensor } from "../device/tensor.ts";
+
+/** Options of {@linkcode attention}. */
+export interface AttentionOptions {
+  /** Query i sees keys up to i + Lk - Lq. @default false */
+  readonly causal?: boolean;
+  /** Factor of every score. @default 1 / sqrt(D) */
+  readonly scale?: number;
+  /** Also return the log-sum-exp of the scores. @default false */
+  readonly lse?: boolean;
+}
+
+/** What {@linkcode attention} returns. */
+export interface AttentionResult {
+  /** [Hq, Lq, D]; zeros for a query that sees no key. */
+  readonly out: Tensor;
+  /** [Hq, Lq] if asked; -Infinity for a query that sees no key. */
+  readonly lse?: Tensor;
+}
+
+/**
+ * Computes softmax(scale * q k^T) v for every head.
+ *
+ * @param device Receives the result.
+ * @param q Queries [Hq, Lq, D], float32.
+ * @param k Keys [Hkv, Lk, D], float32 or float16; Hkv divides Hq (grouped-query attention: neighbours share).
+ * @param v Values, of the shape and type of `k`.
+ * @returns The mixed values and, if asked, the log-sum-exp.
+ * @throws RangeError if shapes do not fit.
+ */
+export function attention(
+  device: Device,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions & { readonly lse: true },
+): Required<AttentionResult>;
+export function attention(device: Device, q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): AttentionResult;
+export function attention(
+  device: Device,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions = {},
+): AttentionResult {
+  const kvtype = k.dtype;
+  if (kvtype !== "f32" && kvtype !== "f16") {
+    throw new TypeError(`Cannot run attention: "k" has type "${kvtype}", expected "f32" or "f16"`);
+  }
+  const ids = { q: use(device, "attention", "q", q), k: live(device, "attention", "k", k), v: use(device, "attention", "v", v, kvtype) };
+  expectRank("attention", "q", q, 3, 3);
+  expectRank("attention", "k", k, 3, 3);
+  expectShape("attention", "v", v, k.shape, `as "k"`);
+  const [heads, lq, headDim] = q.shape as [number, number, number];
+  const [kvHeads, lk, kDim] = k.shape as [number, number, number];
+  if (headDim !== kDim || heads % kvHeads > 0 || (kvHeads === 0 && heads > 0)) {
+    throw new RangeError(
+      `Cannot run attention: "q" [${q.shape}] and "k" [${k.shape}] do not fit, expected [Hq, Lq, D] and [Hkv, Lk, D] with Hkv a divisor of Hq`,
+    );
+  }
+  const { causal = false, scale = headDim > 0 ? 1 / Math.sqrt(headDim) : 1 } = options;
+  expectFinite("attention", "scale", scale);
+  const out = device.empty([heads, lq, headDim]);
+  const lse = options.lse ? device.empty([heads, lq]) : undefined;
+  if (lk === 0) {
+    fill(device, out, 0);
+    if (lse) fill(device, lse, -Infinity);
+  } else if (out.size > 0) {
+    device.submit({
+      op: "attention", ...ids, mask: 0, lens: 0, out: out.id, lse: lse?.id ?? 0,
+      batch: 1, heads, kvHeads, headDim, lq, lk,
+      qOffset: 0, qBatch: 0, qHead: lq * headDim, qRow: headDim,
+      kOffset: 0, kBatch: 0, kHead: lk * headDim, kRow: headDim,
+      vOffset: 0, vBatch: 0, vHead: lk * headDim, vRow: headDim,
+      outBatch: 0, outHead: lq * headDim, outRow: headDim,
+      kvtype: DTYPE_CODE[kvtype], causal: causal ? 1 : 0, scale,
+    });
+  }
+  return lse ? { out, lse } : { out };
+}

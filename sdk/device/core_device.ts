@@ -1,0 +1,197 @@
+/**
+ * Builds devices and scopes on a backend: numbers, memory accounting, lifetimes. No mathematics.
+ *
+ * @module
+ */
+import { type Handle, type HeldBuffer, type Owned, Store, TensorHandle, WeightHandle } from "./_handles.ts";
+import type { Backend } from "./backend.ts";
+import type { Device, DeviceAttempt, DeviceReport, Scope, TensorData } from "./device.ts";
+import { type DType, DTYPE_BYTES, DTYPE_CODE } from "./ops.ts";
+import { sizeOf } from "./shape.ts";
+import type { Tensor, Weight } from "./tensor.ts";
+
+/**
+ * Builds a root device on a backend.
+ *
+ * @param backend Holds buffers and runs operations; the device owns it from now on.
+ * @param tried What was tried before, for the report.
+ * @returns The device.
+ */
+export function createDevice(backend: Backend, tried: readonly DeviceAttempt[] = []): Device {
+  return createScope(new Store(backend), tried, undefined);
+}
+
+/** A scope below its parent, or the root device without one (whose handles need no owner: the backend frees all at once). */
+function createScope(
+  store: Store,
+  tried: readonly DeviceAttempt[],
+  parent: { root: Device; owned: Owned | undefined; scopes: Set<Scope>; check: () => void } | undefined,
+): Scope {
+  const { backend } = store;
+  const owned: Owned | undefined = parent && new Set<Handle>();
+  const scopes = new Set<Scope>();
+  let disposed = false;
+
+  const check = (): void => {
+    store.check();
+    if (disposed) throw new Error("Cannot use this scope: it is disposed");
+  };
+  const ownTensor = (buffer: HeldBuffer, shape: readonly number[], dtype: DType, size: number): Tensor =>
+    new TensorHandle(store, buffer, owned, { device: root, shape, dtype, size });
+
+  const scope: Scope = {
+    kind: backend.kind,
+    get root(): Device {
+      return root;
+    },
+    get report(): DeviceReport {
+      const { adapter, features, variants } = backend.report;
+      const { bytes, peakBytes, tensors } = store;
+      return { adapter, features, variants, tried, bytes, peakBytes, tensors };
+    },
+    tensor(data: TensorData, shape: readonly number[]): Tensor {
+      check();
+      const dtype = dtypeOf(data);
+      const size = sizeOf(shape);
+      if (data.length !== size) {
+        throw new RangeError(
+          `Cannot make a tensor of shape [${shape}]: it has ${size} elements but the data has ${data.length}`,
+        );
+      }
+      return ownTensor(store.create(size * DTYPE_BYTES[dtype], data), shape, dtype, size);
+    },
+    empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
+      check();
+      const size = sizeOf(shape);
+      if (!Object.hasOwn(DTYPE_BYTES, dtype)) {
+        throw new TypeError(`Cannot make a tensor of type "${dtype}": expected f32, f16, i32, i8 or u8`);
+      }
+      return ownTensor(store.create(size * DTYPE_BYTES[dtype]), shape, dtype, size);
+    },
+    weight(
+      data: Float32Array | Uint16Array | Int8Array,
+      shape: readonly [number, number],
+      scales?: Float32Array,
+    ): Weight {
+      check();
+      return new WeightHandle(store, packWeight(store, data, shape, scales), owned, {
+        device: root,
+        shape,
+        dtype: dtypeOf(data),
+      });
+    },
+    view(tensor: Tensor, shape: readonly number[]): Tensor {
+      check();
+      const handle = ownHandle(tensor, root);
+      const size = sizeOf(shape);
+      if (size !== tensor.size) {
+        throw new RangeError(`Cannot reshape [${tensor.shape}] to [${shape}]: ${tensor.size} elements are not ${size}`);
+      }
+      return (handle as TensorHandle).share(owned, shape);
+    },
+    submit(op) {
+      check();
+      backend.run(op);
+    },
+    async flush(signal?: AbortSignal): Promise<void> {
+      check();
+      signal?.throwIfAborted();
+      await backend.flush();
+      signal?.throwIfAborted();
+    },
+    scope(): Scope {
+      check();
+      const child = createScope(store, tried, { root, owned, scopes, check });
+      scopes.add(child);
+      return child;
+    },
+    keep<T extends Tensor | Weight>(tensor: T): T {
+      check();
+      const handle = ownHandle(tensor, root);
+      if (owned) handle.handOver(owned, parent?.owned);
+      return tensor;
+    },
+    dispose(): void {
+      if (disposed) return;
+      disposed = true;
+      for (const child of [...scopes]) child.dispose();
+      parent?.scopes.delete(scope);
+      if (owned) { for (const handle of [...owned]) handle.dispose(); }
+      else store.dispose();
+    },
+    [Symbol.dispose](): void {
+      scope.dispose();
+    },
+  };
+  const root: Device = parent?.root ?? scope;
+  return scope;
+}
+
+/** The buffers of a weight: packed, then scales if it has any. */
+function packWeight(
+  store: Store,
+  data: Float32Array | Uint16Array | Int8Array,
+  shape: readonly [number, number],
+  scales: Float32Array | undefined,
+): HeldBuffer[] {
+  const dtype = dtypeOf(data);
+  const [n, k] = shape;
+  const size = sizeOf(shape);
+  if (shape.length !== 2 || k === 0) {
+    throw new RangeError(`Cannot make a weight of shape [${shape}]: expected [n, k] with k of at least 1`);
+  }
+  if (dtype === "i32" || dtype === "u8") {
+    throw new TypeError(`Cannot make a weight of type "${dtype}": expected f32, f16 or i8`);
+  }
+  if (data.length !== size) {
+    throw new RangeError(
+      `Cannot make a weight of shape [${shape}]: it has ${size} elements but the data has ${data.length}`,
+    );
+  }
+  if ((dtype === "i8") !== (scales !== undefined)) {
+    throw new TypeError(
+      dtype === "i8"
+        ? `Cannot make an int8 weight of shape [${shape}]: it needs "scales" with ${n} numbers`
+        : `Cannot make a weight of type "${dtype}" with "scales": only int8 weights have them`,
+    );
+  }
+  if (scales && (!(scales instanceof Float32Array) || scales.length !== n)) {
+    throw new RangeError(`Cannot make an int8 weight of shape [${shape}]: "scales" has ${scales.length} numbers, expected ${n}`);
+  }
+  const held: HeldBuffer[] = [];
+  let raw: HeldBuffer | undefined;
+  try {
+    raw = store.create(data.byteLength, data);
+    const packed = store.create(n === 0 ? 0 : store.backend.weightBytes(n, k, dtype));
+    held.push(packed);
+    if (scales) held.push(store.create(scales.byteLength, scales));
+    if (n > 0) store.backend.run({ op: "pack", src: raw.id, out: packed.id, n, k, dtype: DTYPE_CODE[dtype] });
+    return held;
+  } catch (error) {
+    for (const buffer of held) store.release(buffer);
+    throw error;
+  } finally {
+    if (raw) store.release(raw);
+  }
+}
+
+function dtypeOf(data: unknown): DType {
+  if (data instanceof Float32Array) return "f32";
+  if (data instanceof Uint16Array) return "f16";
+  if (data instanceof Int32Array) return "i32";
+  if (data instanceof Int8Array) return "i8";
+  if (data instanceof Uint8Array) return "u8";
+  throw new TypeError(
+    "Cannot make a tensor of this data: expected Float32Array, Uint16Array (float16 bits), Int32Array, Int8Array or Uint8Array",
+  );
+}
+
+/** The handle behind a tensor, if it lives on this device. */
+function ownHandle(tensor: Tensor | Weight, root: Device): TensorHandle | WeightHandle {
+  if (!(tensor instanceof TensorHandle || tensor instanceof WeightHandle)) {
+    throw new TypeError("Cannot use this value: expected a tensor that a device made");
+  }
+  if (tensor.device !== root) throw new Error("Cannot use this tensor: it belongs to another device");
+  if (tensor.disposed) throw new Error("Cannot use this tensor: it is disposed");
+  return tensor;
+}

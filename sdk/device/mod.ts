@@ -1,0 +1,16 @@
+/**
+ * Devices, tensors and the operations on them.
+ *
+ * @module
+ */
+export * from "./backend.ts";
+export { createDevice } from "./core_device.ts";
+export type { Device, DeviceAttempt, DeviceReport, Scope, TensorData } from "./device.ts";
+export * from "./errors.ts";
+export { openDevice, type OpenDeviceOptions } from "./open_device.ts";
+export type { Activation, DType } from "./ops.ts";
+export { DTYPE_BYTES } from "./ops.ts";
+export * from "./ops/mod.ts";
+export { type Kept, scoped } from "./scoped.ts";
+export { sizeOf } from "./shape.ts";
+export type { Tensor, Weight } from "./tensor.ts";

@@ -1,0 +1,72 @@
+/**
+ * Chooses what computes.
+ *
+ * @module
+ */
+import type { Backend, DeviceKind } from "./backend.ts";
+import { createDevice } from "./core_device.ts";
+import type { Device, DeviceAttempt, DeviceReport } from "./device.ts";
+import { openReference } from "./reference/mod.ts";
+
+/** Options of {@linkcode openDevice}. */
+export interface OpenDeviceOptions {
+  /** The device to try first. `"reference"` is slow and only opened when it is named here. @default the fastest that works */
+  readonly prefer?: DeviceKind;
+  /** Threads that compute, the caller's included. @default as many as the machine has, up to a limit */
+  readonly threads?: number;
+  /** Run the device in a worker, so that the caller's thread never computes. @default false */
+  readonly offThread?: boolean;
+  /** A module compiled ahead, for platforms that refuse to compile while they run; one thread. */
+  readonly wasm?: WebAssembly.Module;
+  /** Gets the report of the device that was opened. */
+  readonly onReport?: (report: DeviceReport) => void;
+  /** Gives up opening. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens the best device that works here.
+ *
+ * @param options What to prefer; see the fields.
+ * @returns The device; `report.tried` says what was tried and why it was taken or refused.
+ * @throws Error with all reasons if nothing works; the signal's reason if it is aborted.
+ */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const { prefer, onReport, signal } = options;
+  if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
+    throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
+  }
+  const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm" ? ["wasm"] : [prefer, "wasm"];
+  const tried: DeviceAttempt[] = [];
+  const causes: unknown[] = [];
+  for (const kind of order) {
+    signal?.throwIfAborted();
+    const begin = performance.now();
+    try {
+      const backend = await OPENERS[kind](options);
+      if (signal?.aborted) backend.dispose();
+      signal?.throwIfAborted();
+      const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
+      tried.push({ kind, ok: true, reason, ms: performance.now() - begin });
+      const device = createDevice(backend, tried);
+      onReport?.(device.report);
+      return device;
+    } catch (error) {
+      signal?.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      tried.push({ kind, ok: false, reason, ms: performance.now() - begin });
+      causes.push(error);
+    }
+  }
+  const reasons = tried.map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
+  throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
+}
+
+const OPENERS: Readonly<Record<DeviceKind, (options: OpenDeviceOptions) => Promise<Backend>>> = {
+  webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
+  wasm: async (options) => {
+    const { openWasm } = await import("../../wasm/mod.ts");
+    return openWasm(options);
+  },
+  reference: () => Promise.resolve(openReference()),
+};

@@ -1,0 +1,124 @@
+/**
+ * The operations that every device runs, as data.
+ *
+ * An operation is a flat record: tensors by number, integers and floats. The schema below names the fields and their
+ * order once; the free functions in `ops/` check shapes and fill a record, the reference device interprets it, the WASM
+ * device writes it as 32-bit words in this order (the Rust side reads the same order as a `repr(C)` struct), an
+ * off-thread device posts it as it is.
+ *
+ * Field kinds: `t` tensor (never 0), `o` optional tensor (0 = none), `u` unsigned integer, `f` float.
+ * All tensors are dense and row-major, float32 unless said; sizes and strides count elements.
+ *
+ * @module
+ */
+
+/** Element types that a tensor can have; `f16` is held as raw bits in a `Uint16Array`. */
+export type DType = "f32" | "f16" | "i32" | "i8" | "u8";
+
+/** Bytes of one element of each type. */
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, i32: 4, i8: 1, u8: 1 };
+
+/** Number that stands for an element type inside an operation. */
+export const DTYPE_CODE: Readonly<Record<DType, number>> = { f32: 0, f16: 1, i8: 2, i32: 3, u8: 4 };
+
+/** What a linear layer does to its sums: nothing, exact (erf) GELU, SiLU or ReLU. */
+export type Activation = "none" | "gelu" | "silu" | "relu";
+
+/** Number that stands for an activation inside an operation. */
+export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3 };
+
+/** Number that stands for an elementwise operation of two tensors. */
+export const BINARY_CODE = { add: 0, sub: 1, mul: 2, div: 3, max: 4, min: 5 } as const;
+
+/** Number that stands for an elementwise operation of one tensor. */
+export const UNARY_CODE = { gelu: 0, silu: 1, relu: 2, sigmoid: 3, tanh: 4, exp: 5, log: 6, neg: 7, sqrt: 8 } as const;
+
+/** Number that stands for a reduction of rows. */
+export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
+
+/**
+ * Every operation: its number and its fields in order.
+ *
+ * - `pack`: row-major weight src [n, k] of `dtype` (f32, f16 or i8) to the device's own weight layout.
+ * - `linear`: out [m, n] = act(x [m, k] W^T * scales + bias [n]) + residual [m, n]; w is packed, `wtype` its element type, scales [n] only for i8.
+ * - `matmul`: out [batch, m, n] = alpha * a [batch, m, k] b^T, b [batch, n, k]; a batch stride of 0 shares a or b.
+ * - `layerNorm`: rows of cols; biased variance, two passes; weight and bias [cols]. `rmsNorm`: x / sqrt(mean(x^2) + eps) * weight.
+ * - `softmax`: softmax(scale * x) over rows of cols, with maximum subtraction; a row of -inf gives zeros.
+ * - `rope`: rotates in place: row r of [rows, stride] has position start + r mod length; heads of headDim at column offset; frequencies [headDim / 2];
+ *   interleaved 1: pairs (2i, 2i+1), 0: pairs (i, i + headDim / 2).
+ * - `attention`: for batch b, head h (kv head = floor(h * kvHeads / heads)): softmax(scale * q k^T) v by online softmax. Element (b, h, i, d) of q lies at
+ *   qOffset + b * qBatch + h * qHead + i * qRow + d, likewise k, v and out. `kvtype`: f32 or f16 keys and values. Key j is visible to query i if j < lens[b] (if
+ *   given; i32 [batch]), mask[i * lk + j] != 0 (if given; u8 [lq, lk], shared by all batches and heads) and, if causal, j <= i + lk - lq. Query rows that see nothing give zeros.
+ *   lse (if given) [batch, heads, lq] receives the log-sum-exp (-inf for such rows).
+ * - `unary`, `binary`: elementwise over n; b is read at floor(i / div) mod mod, so (div 1, mod cols) adds a row vector and (div cols, mod rows) scales rows.
+ * - `embed`: out [n, e] = x[i] * w [e] + bias [e]; where useSkip is 1 and x[i] equals skip exactly, the whole row becomes skip.
+ * - `scaleAdd`: out [n, e] = x[i] * w [n, e] + bias [n, e].
+ * - `copy`: four nested loops; element size in bytes (1, 2 or 4): out[outOffset + sum i_a outStride_a] = x[xOffset + sum i_a xStride_a]. A stride of 0 repeats.
+ * - `gather`: out row i = x row index[i] (width elements of size bytes); index below 0 gives zeros. `scatter`: out row index[i] = x row i; below 0 is skipped.
+ * - `groupMean`: x [rows, h, e] to out [rows, ceil(h / g), e]: mean of g consecutive members; divisor 0: always g (missing members count as zeros), 1: the real
+ *   size of the group. With counts (i32 [rows / rowsPerCount]) only members below the row's count are added and divided by their number (zero if none).
+ * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals.
+ * - `cast`: n elements from one type to another (f32 <-> f16, i8 -> f32, u8 -> f32, i32 <-> f32), to nearest even.
+ * - `fill`: n float32 elements set to value.
+ */
+export const OPS = {
+  pack: { code: 1, fields: { src: "t", out: "t", n: "u", k: "u", dtype: "u" } },
+  linear: {
+    code: 2,
+    fields: {
+      x: "t", w: "t", scales: "o", bias: "o", residual: "o", out: "t", m: "u", n: "u", k: "u", wtype: "u", activation: "u",
+    },
+  },
+  matmul: {
+    code: 3,
+    fields: { a: "t", b: "t", out: "t", batch: "u", m: "u", n: "u", k: "u", aBatch: "u", bBatch: "u", alpha: "f" },
+  },
+  layerNorm: { code: 4, fields: { x: "t", weight: "t", bias: "t", out: "t", rows: "u", cols: "u", eps: "f" } },
+  rmsNorm: { code: 5, fields: { x: "t", weight: "t", out: "t", rows: "u", cols: "u", eps: "f" } },
+  softmax: { code: 6, fields: { x: "t", out: "t", rows: "u", cols: "u", scale: "f" } },
+  rope: {
+    code: 7,
+    fields: {
+      x: "t", freqs: "t", rows: "u", stride: "u", offset: "u", heads: "u", headDim: "u", length: "u", start: "u", interleaved: "u",
+    },
+  },
+  attention: {
+    code: 8,
+    fields: {
+      q: "t", k: "t", v: "t", mask: "o", lens: "o", out: "t", lse: "o", batch: "u", heads: "u", kvHeads: "u", headDim: "u", lq: "u", lk: "u",
+      qOffset: "u", qBatch: "u", qHead: "u", qRow: "u", kOffset: "u", kBatch: "u", kHead: "u", kRow: "u",
+      vOffset: "u", vBatch: "u", vHead: "u", vRow: "u", outBatch: "u", outHead: "u", outRow: "u",
+      kvtype: "u", causal: "u", scale: "f",
+    },
+  },
+  unary: { code: 9, fields: { x: "t", out: "t", n: "u", kind: "u" } },
+  binary: { code: 10, fields: { a: "t", b: "t", out: "t", n: "u", div: "u", mod: "u", kind: "u" } },
+  embed: { code: 11, fields: { x: "t", w: "t", bias: "t", out: "t", n: "u", e: "u", useSkip: "u", skip: "f" } },
+  scaleAdd: { code: 12, fields: { x: "t", w: "t", bias: "t", out: "t", n: "u", e: "u" } },
+  copy: {
+    code: 13,
+    fields: {
+      x: "t", out: "t", size: "u", n0: "u", n1: "u", n2: "u", n3: "u", xOffset: "u", x0: "u", x1: "u", x2: "u", x3: "u",
+      outOffset: "u", out0: "u", out1: "u", out2: "u", out3: "u",
+    },
+  },
+  gather: { code: 14, fields: { x: "t", index: "t", out: "t", n: "u", width: "u", size: "u" } },
+  scatter: { code: 15, fields: { x: "t", index: "t", out: "t", n: "u", width: "u", size: "u" } },
+  groupMean: {
+    code: 16,
+    fields: { x: "t", counts: "o", out: "t", rows: "u", h: "u", e: "u", g: "u", divisor: "u", rowsPerCount: "u" },
+  },
+  reduce: { code: 17, fields: { x: "t", out: "t", rows: "u", cols: "u", kind: "u" } },
+  topk: { code: 18, fields: { x: "t", values: "t", indices: "t", rows: "u", cols: "u", k: "u" } },
+  cast: { code: 19, fields: { x: "t", out: "t", n: "u", from: "u", to: "u" } },
+  fill: { code: 20, fields: { out: "t", n: "u", value: "f" } },
+} as const satisfies Record<string, { code: number; fields: Record<string, "t" | "o" | "u" | "f"> }>;
+
+/** Name of an operation. */
+export type OpName = keyof typeof OPS;
+
+/** The record of one operation: its name and a number for every field of its schema. */
+export type OpOf<N extends OpName> = { readonly op: N } & { readonly [F in keyof (typeof OPS)[N]["fields"]]: number };
+
+/** The record of any operation. */
+export type Op = { [N in OpName]: OpOf<N> }[OpName];

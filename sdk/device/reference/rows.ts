@@ -1,0 +1,59 @@
+/**
+ * Reductions on the reference device.
+ *
+ * @module
+ */
+import type { OpOf } from "../ops.ts";
+import type { Memory } from "./_memory.ts";
+
+/** Means of consecutive members. */
+export function groupMean(memory: Memory, op: OpOf<"groupMean">): void {
+  const { h, e, g } = op;
+  const x = memory.f32(op.x);
+  const counts = op.counts ? memory.i32(op.counts) : undefined;
+  const out = memory.f32(op.out);
+  const groups = Math.ceil(h / g);
+  for (let r = 0; r < op.rows; r++) {
+    const limit = counts ? Math.min(h, Math.max(0, counts[Math.floor(r / op.rowsPerCount)]!)) : h;
+    for (let group = 0; group < groups; group++) {
+      const begin = group * g;
+      const members = Math.max(0, Math.min(begin + g, limit) - begin);
+      const divisor = counts || op.divisor === 1 ? Math.max(members, 1) : g;
+      for (let c = 0; c < e; c++) {
+        let sum = 0;
+        for (let member = begin; member < begin + members; member++) sum += x[(r * h + member) * e + c]!;
+        out[(r * groups + group) * e + c] = sum / divisor;
+      }
+    }
+  }
+}
+
+/** Sum, mean, maximum or minimum of every row. */
+export function reduce(memory: Memory, op: OpOf<"reduce">): void {
+  const x = memory.f32(op.x);
+  const out = memory.f32(op.out);
+  for (let r = 0; r < op.rows; r++) {
+    const row = x.subarray(r * op.cols, (r + 1) * op.cols);
+    if (op.kind <= 1) {
+      const sum = row.reduce((total, value) => total + value, 0);
+      out[r] = op.kind === 0 ? sum : sum / op.cols;
+    } else {
+      out[r] = row.reduce((best, value) => op.kind === 2 ? Math.max(best, value) : Math.min(best, value));
+    }
+  }
+}
+
+/** The k largest of every row, lower index first among equals. */
+export function topk(memory: Memory, op: OpOf<"topk">): void {
+  const x = memory.f32(op.x);
+  const values = memory.f32(op.values);
+  const indices = memory.i32(op.indices);
+  for (let r = 0; r < op.rows; r++) {
+    const row = x.subarray(r * op.cols, (r + 1) * op.cols);
+    const order = Array.from(row.keys()).sort((a, b) => (row[a] === row[b] ? a - b : row[a]! > row[b]! ? -1 : 1));
+    for (let i = 0; i < op.k; i++) {
+      values[r * op.k + i] = row[order[i]!]!;
+      indices[r * op.k + i] = order[i]!;
+    }
+  }
+}

@@ -1,0 +1,1 @@
+"""Pretraining of the tabular model: synthetic priors, the network in PyTorch, training, evaluation and export."""

@@ -1,0 +1,3 @@
+"""Synthetic tables, drawn in batches on the training device."""
+
+VERSION = 1
