@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { attend, type Device, layerNorm, linear, rope, scoped, type Tensor } from "../../sdk/device/mod.ts";
+import { attend, type Device, layerNorm, linear, rope, scoped, slice, type Tensor } from "../../sdk/device/mod.ts";
 import type { Block, Linear, Norm } from "./parameters.ts";
 
 /** Rotary positions of the row sequences. */
@@ -81,4 +81,8 @@ export function runBlock(d: Device, block: Block, x: Tensor, options: BlockOptio
     const hidden = apply(s, mixed, block.ff1, activation);
     return normalise(s, apply(s, hidden, block.ff2, "none", mixed), block.norm2);
   });
+}
+
+function firstRows(d: Device, x: Tensor, count: number | undefined): Tensor {
+  return count === undefined || count === x.shape[1] ? x : slice(d, x, 1, 0, count);
 }

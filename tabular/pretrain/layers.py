@@ -8,10 +8,23 @@ from torch import nn
 MAX_SEQUENCES = 32768
 
 
-def feed_forward(x, norm_weight, norm_bias, w1, b1, w2, b2):
-    """x + linear2(gelu(linear1(norm(x)))) on a matrix of rows."""
-    h = F.layer_norm(x, x.shape[-1:], norm_weight, norm_bias)
+def feed_forward(x, w1, b1, w2, b2):
+    """x + linear2(gelu(linear1(norm(x)))) on a matrix of rows; the norm's weight and bias are folded into linear1."""
+    h = F.layer_norm(x, x.shape[-1:])
     return x + F.linear(F.gelu(F.linear(h, w1, b1)), w2, b2)
+
+
+def fold(norm, weight, bias):
+    """Weight and bias of a linear layer that takes over the affine part of the norm in front of it.
+
+    On a GPU the gradient of a norm's own weight over millions of short vectors is slower than all the rest of the block.
+    """
+    return weight * norm.weight, bias + weight @ norm.bias
+
+
+def affine_norm(norm, x):
+    """A norm whose affine part is an ordinary product, for the same reason."""
+    return F.layer_norm(x, x.shape[-1:]) * norm.weight + norm.bias
 
 
 def rotate(x, cos, sin):
@@ -69,23 +82,18 @@ class Attention(nn.Module):
         """[N, L, d] -> [N, heads, L, dh]."""
         return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
-    def queries(self, x):
-        """Project queries."""
-        d = x.shape[-1]
-        return self.split(F.linear(x, self.in_proj_weight[:d], self.in_proj_bias[:d]))
+    def forward(self, norm, q, kv, rope=None, mask=None):
+        """q [N or 1, Lq, d], kv [N, Lk, d], normalised up to the affine part of `norm` -> [N, Lq, d].
 
-    def keys_values(self, x):
-        """Project keys and values."""
-        d = x.shape[-1]
-        k, v = F.linear(x, self.in_proj_weight[d:], self.in_proj_bias[d:]).chunk(2, -1)
-        return self.split(k), self.split(v)
-
-    def forward(self, q, kv, rope=None, mask=None):
-        """q [N or 1, Lq, d], kv [N, Lk, d] -> [N, Lq, d]. rope = (cos, sin) for the longer of both."""
+        rope = (cos, sin) for the longer of both.
+        """
+        d = q.shape[-1]
+        weight, bias = fold(norm, self.in_proj_weight, self.in_proj_bias)
         if q is kv:
-            qh, kh, vh = map(self.split, F.linear(q, self.in_proj_weight, self.in_proj_bias).chunk(3, -1))
+            qh, kh, vh = map(self.split, F.linear(q, weight, bias).chunk(3, -1))
         else:
-            qh, (kh, vh) = self.queries(q), self.keys_values(kv)
+            qh = self.split(F.linear(q, weight[:d], bias[:d]))
+            kh, vh = map(self.split, F.linear(kv, weight[d:], bias[d:]).chunk(2, -1))
         if rope is not None:
             cos, sin = rope
             qh = Ops.rotate(qh, cos[:qh.shape[-2]], sin[:qh.shape[-2]])
@@ -109,19 +117,21 @@ class Block(nn.Module):
 
     def feed_forward(self, x):
         """The second half of the block."""
-        y = Ops.feed_forward(x.flatten(0, -2), self.norm2.weight, self.norm2.bias, self.linear1.weight,
-                             self.linear1.bias, self.linear2.weight, self.linear2.bias)
+        w1, b1 = fold(self.norm2, self.linear1.weight, self.linear1.bias)
+        y = Ops.feed_forward(x.flatten(0, -2), w1, b1, self.linear2.weight, self.linear2.bias)
         return y.view(x.shape)
+
+    def attend(self, q, qn, kn, rope, mask):
+        """Residual attention of normalised inputs, then the second half."""
+        return self.feed_forward(q + getattr(self, self.attention)(self.norm1, qn, kn, rope, mask))
 
     def forward(self, q, kv, rope=None, mask=None):
         """Queries read kv; q [1, Lq, d] is broadcast over the batch of kv."""
-        qn = self.norm1(q)
-        kvn = qn if q is kv else self.norm1(kv)
-        return self.feed_forward(q + getattr(self, self.attention)(qn, kvn, rope, mask))
+        qn = F.layer_norm(q, q.shape[-1:])
+        return self.attend(q, qn, qn if q is kv else F.layer_norm(kv, kv.shape[-1:]), rope, mask)
 
     def forward_self(self, x, queries=None, keys=None, rope=None, mask=None):
         """Self-attention in which only rows `queries` (a slice) ask and only the first `keys` rows are read."""
-        xn = self.norm1(x)
+        xn = F.layer_norm(x, x.shape[-1:])
         qn, q = (xn, x) if queries is None else (xn[:, queries], x[:, queries])
-        kn = xn if keys is None else xn[:, :keys]
-        return self.feed_forward(q + getattr(self, self.attention)(qn, kn, rope, mask))
+        return self.attend(q, qn, xn if keys is None else xn[:, :keys], rope, mask)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Block, Ops
+from .layers import Block, Ops, affine_norm
 from .memory import Memory
 from .rows import RowInteractor
 
@@ -62,7 +62,7 @@ class ColumnEmbedder(nn.Module):
         weights, biases = self.out_w(src), self.out_b(src)
         if skip is not None:
             weights, biases = torch.where(whole, SKIP, weights), torch.where(whole, SKIP, biases)
-        return Ops.affine(x, self.ln_w(weights), self.ln_b(biases))
+        return Ops.affine(x, affine_norm(self.ln_w, weights), affine_norm(self.ln_b, biases))
 
 
 class Predictor(nn.Module):
@@ -93,7 +93,7 @@ class Predictor(nn.Module):
             last = i == len(self.tf_icl.blocks) - 1
             src = block.forward_self(src, queries=slice(n, None) if last else None, keys=n)
             record(stages, f"icl.block{i}", src)
-        return self.decoder(self.ln(src))
+        return self.decoder(affine_norm(self.ln, src))
 
 
 class OrionMSP(nn.Module):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from .layers import Block
+from .layers import Block, affine_norm
 
 
 def draw_links(config, lengths, generator=None):
@@ -153,4 +153,4 @@ class RowInteractor(nn.Module):
                 mask = visible.repeat_interleave(t, 0)
             cls = self.scale_encoders[s](seq.view(b * t, -1, e), mask, stages, f"row.scale{g}")
             total = total + cls
-        return self.out_ln(total / len(c.row_scales)).reshape(b, t, -1)
+        return affine_norm(self.out_ln, total / len(c.row_scales)).reshape(b, t, -1)

@@ -1,0 +1,119 @@
+/**
+ * Orion-MSP, the bare model: a state dict on a device and one pass over whole tables.
+ *
+ * @module
+ */
+import { type Device, WeightsError } from "../../sdk/device/mod.ts";
+import { readSafetensors, type SafetensorsEntry } from "../../sdk/weights/safetensors.ts";
+import { type ArrayInput, type NdArray, toNdArray } from "./arrays.ts";
+import { type OrionConfig, parseConfig } from "./config.ts";
+import { forward, type ForwardOptions } from "./forward.ts";
+import { type Parameters, uploadParameters } from "./parameters.ts";
+
+/** Where a model is put. */
+export interface OrionMSPOptions {
+  readonly device: Device;
+}
+
+/** An Orion-MSP model on a device (arXiv 2511.02818; `mode: "filigree"` of the config marks our variant). */
+export class OrionMSP {
+  readonly config: OrionConfig;
+  readonly device: Device;
+  /** The parameters on the device. */
+  readonly parameters: Parameters;
+  readonly #scope: { dispose(): void };
+
+  constructor(config: OrionConfig, device: Device, tensors: ReadonlyMap<string, SafetensorsEntry>) {
+    const scope = device.scope();
+    try {
+      this.parameters = uploadParameters(scope, config, tensors);
+    } catch (error) {
+      scope.dispose();
+      throw error;
+    }
+    this.config = config;
+    this.device = device;
+    this.#scope = scope;
+  }
+
+  /**
+   * Loads a weights file whose metadata has the `config` as JSON.
+   *
+   * @throws WeightsError if the file is broken or does not fit its config.
+   */
+  static async fromSafetensors(bytes: Uint8Array, options: OrionMSPOptions): Promise<OrionMSP> {
+    const file = readSafetensors(bytes);
+    const config = file.metadata["config"];
+    if (config === undefined) throw new WeightsError(`Cannot load the weights: their metadata has no "config"`);
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(config);
+    } catch (cause) {
+      throw new WeightsError(`Cannot load the weights: their "config" is not JSON`, { cause });
+    }
+    const model = OrionMSP.fromTensors(parsed, file.tensors, options);
+    await options.device.flush();
+    return model;
+  }
+
+  /**
+   * Makes a model of tensors at hand.
+   *
+   * @param config Constructor keywords as in an official checkpoint.
+   * @param tensors The state dict, by name.
+   * @throws WeightsError if names or shapes do not fit the config.
+   */
+  static fromTensors(
+    config: unknown,
+    tensors: ReadonlyMap<string, SafetensorsEntry> | Readonly<Record<string, SafetensorsEntry>>,
+    options: OrionMSPOptions,
+  ): OrionMSP {
+    const entries = tensors instanceof Map ? tensors : new Map(Object.entries(tensors));
+    return new OrionMSP(parseConfig(config), options.device, entries as ReadonlyMap<string, SafetensorsEntry>);
+  }
+
+  /**
+   * One pass over tables of train rows and test rows.
+   *
+   * @param X [B, T, H]: train rows first.
+   * @param yTrain [B, n]: classes from 0 on of the first n rows.
+   * @returns Logits (or probabilities) [B, T - n, k] for the k classes in `yTrain`.
+   * @throws RangeError if shapes do not fit, a label is no class or a number is not finite.
+   */
+  async forward(X: ArrayInput, yTrain: ArrayInput, options: ForwardOptions = {}): Promise<NdArray> {
+    const x = toNdArray("X", X, 3);
+    const labels = toNdArray("yTrain", yTrain, 2);
+    checkInput(x, labels, options);
+    const scope = this.device.scope();
+    try {
+      return await forward(scope, this.config, this.parameters, { x, labels }, options);
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** Frees the parameters. Twice is allowed. */
+  dispose(): void {
+    this.#scope.dispose();
+  }
+}
+
+function checkInput(x: NdArray, labels: NdArray, options: ForwardOptions): void {
+  const [tables, rows, h] = x.shape as [number, number, number];
+  const [batch, n] = labels.shape as [number, number];
+  if (batch !== tables || n > rows || n === 0 || h === 0 || tables === 0) {
+    throw new RangeError(`Cannot run the model: X has shape [${x.shape}] and yTrain [${labels.shape}], expected [B, T, H] and [B, n] with 1 <= n <= T`);
+  }
+  if (!labels.data.every((label) => Number.isInteger(label) && label >= 0)) {
+    throw new RangeError("Cannot run the model: yTrain must hold whole numbers of at least 0");
+  }
+  if (!x.data.every(Number.isFinite)) throw new RangeError("Cannot run the model: X must hold finite numbers only");
+  for (const order of options.featureShuffles ?? []) {
+    if (new Set(Array.from(order).filter((j) => Number.isInteger(j) && j >= 0 && j < h)).size !== h || order.length !== h) {
+      throw new RangeError(`Cannot run the model: every feature order must hold each number from 0 to ${h - 1} once`);
+    }
+  }
+  if (options.featureShuffles && options.featureShuffles.length !== tables) {
+    throw new RangeError(`Cannot run the model: got ${options.featureShuffles.length} feature orders for ${tables} tables`);
+  }
+}
