@@ -18,3 +18,15 @@ export function toFloat32(e: SafetensorsEntry): Float32Array {
   if (e.dtype === "F16") return Float32Array.from(new (globalThis as any).Float16Array(e.data.buffer));
   return Float32Array.from(e.data);
 }
+export function writeSafetensors(tensors: Record<string, SafetensorsEntry>, metadata: Record<string, string>): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let at = 0;
+  for (const [n, e] of Object.entries(tensors)) { header[n] = { dtype: e.dtype, shape: e.shape, data_offsets: [at, at + e.data.byteLength] }; at += e.data.byteLength; }
+  const h = new TextEncoder().encode(JSON.stringify(header));
+  const out = new Uint8Array(8 + h.length + at);
+  new DataView(out.buffer).setBigUint64(0, BigInt(h.length), true);
+  out.set(h, 8);
+  let p = 8 + h.length;
+  for (const e of Object.values(tensors)) { out.set(new Uint8Array(e.data.buffer, e.data.byteOffset, e.data.byteLength), p); p += e.data.byteLength; }
+  return out;
+}

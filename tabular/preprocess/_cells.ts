@@ -41,7 +41,12 @@ export function readColumn(name: string, rows: number, cell: (row: number) => un
   return { name, kind: "number", values: numbers };
 }
 
-function readTexts(name: string, rows: number, cell: (row: number) => unknown, firstText: number): TableColumn {
+function readTexts(
+  name: string,
+  rows: number,
+  cell: (row: number) => unknown,
+  firstText: number,
+): TableColumn {
   const values = new Array<string | null>(rows).fill(null);
   for (let i = 0; i < rows; i++) {
     const value = cell(i);
@@ -69,13 +74,17 @@ export function placeOf(name: string, row: number): string {
 }
 
 function infinite(name: string, row: number, value: number): RangeError {
-  return new RangeError(`Cannot read the cell at ${placeOf(name, row)}: ${value} is not finite; use null for a missing value`);
+  return new RangeError(
+    `Cannot read the cell at ${placeOf(name, row)}: ${value} is not finite; use null for a missing value`,
+  );
 }
 
 function wrongKind(name: string, row: number, value: unknown): TypeError {
   const place = placeOf(name, row);
   if (typeof value === "bigint") {
-    return new TypeError(`Cannot read the cell at ${place}: it is a bigint; convert it with Number(...) or String(...)`);
+    return new TypeError(
+      `Cannot read the cell at ${place}: it is a bigint; convert it with Number(...) or String(...)`,
+    );
   }
   if (value instanceof Date) {
     return new TypeError(
@@ -83,5 +92,7 @@ function wrongKind(name: string, row: number, value: unknown): TypeError {
     );
   }
   const kind = typeof value === "object" ? "an object" : `a ${typeof value}`;
-  return new TypeError(`Cannot read the cell at ${place}: expected a number, a string, a boolean or null and got ${kind}`);
+  return new TypeError(
+    `Cannot read the cell at ${place}: expected a number, a string, a boolean or null and got ${kind}`,
+  );
 }

@@ -40,7 +40,9 @@ export function averageMembers(
   const { averageLogits = true, softmaxTemperature = 0.9 } = options;
   const size = outputs[0]?.values.length ?? 0;
   if (outputs.length === 0 || size % classes !== 0) {
-    throw new RangeError(`Cannot average ${outputs.length} outputs of ${size} values over ${classes} classes`);
+    throw new RangeError(
+      `Cannot average ${outputs.length} outputs of ${size} values over ${classes} classes`,
+    );
   }
   const result = new Float64Array(size);
   let total = 0;

@@ -26,7 +26,11 @@ export function distinctSorted(values: readonly (string | null)[]): string[] {
  * @param categories The known values.
  * @param target Where the indices go; -1 for values that are missing or unknown.
  */
-export function categoryCodes<T>(values: readonly (T | null)[], categories: readonly T[], target: Float64Array): void {
+export function categoryCodes<T>(
+  values: readonly (T | null)[],
+  categories: readonly T[],
+  target: Float64Array,
+): void {
   const codes = new Map(categories.map((category, code) => [category, code]));
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? null;

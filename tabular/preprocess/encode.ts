@@ -53,7 +53,10 @@ export interface Encoder {
  * @returns The encoder and the encoded training table. It has no columns if no cell of the table has a value.
  * @throws {TypeError} A cell or the table is of the wrong kind. @throws {RangeError} The table is empty or ragged, or a number is infinite.
  */
-export function fitEncoder(input: TableInput, options: TableOptions = {}): { encoder: Encoder; values: Matrix } {
+export function fitEncoder(
+  input: TableInput,
+  options: TableOptions = {},
+): { encoder: Encoder; values: Matrix } {
   const table = readTable(input, options);
   const state = { named: table.named, columns: table.columns.map(fitColumn) };
   return { encoder: encoderOf(state), values: encodeColumns(table.rows, table.columns, state.columns) };
@@ -67,7 +70,8 @@ export function fitEncoder(input: TableInput, options: TableOptions = {}): { enc
  * @throws {TypeError} The state is not an encoder's.
  */
 export function restoreEncoder(state: EncoderState): Encoder {
-  const isSound = typeof state?.named === "boolean" && Array.isArray(state.columns) && state.columns.every(isColumnCode);
+  const isSound = typeof state?.named === "boolean" && Array.isArray(state.columns) &&
+    state.columns.every(isColumnCode);
   if (!isSound) throw new TypeError("Cannot restore the encoder: its state is not what an encoder saves");
   return encoderOf(state);
 }
@@ -86,13 +90,16 @@ function encoderOf(state: EncoderState): Encoder {
 
 function fitColumn(column: TableColumn): ColumnCode {
   const { name } = column;
-  if (column.kind === "category") return { name, kind: "category", categories: distinctSorted(column.values) };
+  if (column.kind === "category") {
+    return { name, kind: "category", categories: distinctSorted(column.values) };
+  }
   const mean = meanOfPresent(column.values);
   return mean === undefined ? { name, kind: "dropped" } : { name, kind: "number", mean };
 }
 
 function outputOrder(codes: readonly ColumnCode[]): number[] {
-  const indices = (kind: ColumnCode["kind"]) => codes.flatMap((code, index) => code.kind === kind ? [index] : []);
+  const indices = (kind: ColumnCode["kind"]) =>
+    codes.flatMap((code, index) => code.kind === kind ? [index] : []);
   return [...indices("category"), ...indices("number")];
 }
 
@@ -123,7 +130,9 @@ function notNumeric(name: string, column: TableColumn & { kind: "category" }): T
   const text = column.values[column.firstText] ?? "";
   const shown = text.length > 40 ? `${text.slice(0, 40)}...` : text;
   return new TypeError(
-    `Cannot read the cell at ${placeOf(name, column.firstText)}: "${shown}" is not a number, but the fitted column has numbers only`,
+    `Cannot read the cell at ${
+      placeOf(name, column.firstText)
+    }: "${shown}" is not a number, but the fitted column has numbers only`,
   );
 }
 

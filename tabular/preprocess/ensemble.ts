@@ -49,7 +49,11 @@ const MAX_LISTED = 5;
  * @returns The members, grouped by normalisation method.
  * @throws {RangeError} A number is not a whole number above 0. @throws {TypeError} A method is unknown.
  */
-export function ensembleMembers(nFeatures: number, nClasses: number, options: EnsembleOptions = {}): Member[] {
+export function ensembleMembers(
+  nFeatures: number,
+  nClasses: number,
+  options: EnsembleOptions = {},
+): Member[] {
   const {
     nEstimators = 32,
     normMethods = ["none", "power"],
@@ -57,12 +61,16 @@ export function ensembleMembers(nFeatures: number, nClasses: number, options: En
     classShift = true,
     randomState = 42,
   } = options;
-  for (const [what, value] of Object.entries({ features: nFeatures, classes: nClasses, members: nEstimators })) {
+  for (
+    const [what, value] of Object.entries({ features: nFeatures, classes: nClasses, members: nEstimators })
+  ) {
     if (!(Number.isSafeInteger(value) && value >= 1)) {
       throw new RangeError(`Cannot make an ensemble with ${value} ${what}: expected an integer above 0`);
     }
   }
-  if (normMethods.length === 0) throw new RangeError("Cannot make an ensemble without a normalisation method");
+  if (normMethods.length === 0) {
+    throw new RangeError("Cannot make an ensemble without a normalisation method");
+  }
   normMethods.forEach(checkMethod);
 
   const orders = featureOrders(pythonRandom(randomState), nFeatures, nEstimators, featShuffleMethod);
@@ -132,7 +140,8 @@ function featureOrders(
   estimators: number,
   method: FeatureShuffle,
 ): Orders {
-  const shifted = (by: number) => Int32Array.from({ length: features }, (_, j) => (j - by + features) % features);
+  const shifted = (by: number) =>
+    Int32Array.from({ length: features }, (_, j) => (j - by + features) % features);
   if (method === "none" || estimators === 1) return { count: 1, order: () => shifted(0) };
   switch (method) {
     case "shift":
@@ -154,7 +163,10 @@ function featureOrders(
 
 function randomOrders(generator: PythonRandom, features: number, estimators: number): Orders {
   if (features > MAX_LISTED) {
-    const orders = Array.from({ length: estimators }, () => Int32Array.from(generator.sample(features, features)));
+    const orders = Array.from(
+      { length: estimators },
+      () => Int32Array.from(generator.sample(features, features)),
+    );
     return { count: estimators, order: (index) => orders[index]! };
   }
   let total = 1;

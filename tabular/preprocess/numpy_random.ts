@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pcg64, type Pcg64 } from "./_pcg64.ts";
+import { type Pcg64, pcg64 } from "./_pcg64.ts";
 import { seedWords } from "./mt19937.ts";
 import { zigguratTables } from "./_ziggurat_tables.ts";
 

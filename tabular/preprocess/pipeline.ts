@@ -5,7 +5,7 @@
  */
 
 import { columnOf, type Matrix, zeros } from "./matrix.ts";
-import { checkMethod, normMethod, type NormMethod } from "./_norm_methods.ts";
+import { checkMethod, type NormMethod, normMethod } from "./_norm_methods.ts";
 import { applyBounds, fitBounds } from "./outliers.ts";
 import { applyScale, fitScale } from "./scale.ts";
 
@@ -111,7 +111,11 @@ export function fitTransform(
     lower![j] = bounds.lower;
     upper![j] = bounds.upper;
   }
-  const state = { method, columns, arrays: { mean: mean!, divisor: divisor!, ...arrays, lower: lower!, upper: upper! } };
+  const state = {
+    method,
+    columns,
+    arrays: { mean: mean!, divisor: divisor!, ...arrays, lower: lower!, upper: upper! },
+  };
   return { pipeline: pipelineOf(state), values };
 }
 
@@ -143,7 +147,9 @@ export function restorePipeline(state: StoredPipelineState): Pipeline {
     }
     const array = Float64Array.from(stored);
     if (!array.every(Number.isFinite)) {
-      throw new RangeError(`Cannot restore the preprocessing: "${name}" has values that are not finite numbers`);
+      throw new RangeError(
+        `Cannot restore the preprocessing: "${name}" has values that are not finite numbers`,
+      );
     }
     arrays[name] = array;
   }

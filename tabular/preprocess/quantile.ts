@@ -93,7 +93,11 @@ export function fitQuantiles(sorted: Float64Array, references: Float64Array): Fl
  * @param quantiles Its training quantiles.
  * @param references Their places.
  */
-export function applyQuantiles(column: Float64Array, quantiles: Float64Array, references: Float64Array): void {
+export function applyQuantiles(
+  column: Float64Array,
+  quantiles: Float64Array,
+  references: Float64Array,
+): void {
   const first = quantiles[0]!;
   const last = quantiles[quantiles.length - 1]!;
   for (let i = 0; i < column.length; i++) {
@@ -102,7 +106,8 @@ export function applyQuantiles(column: Float64Array, quantiles: Float64Array, re
     else if (z + EDGE > last) column[i] = HIGHEST;
     else {
       // The mean of the places of the last and of the first quantile of a run of equal ones.
-      const place = 0.5 * (placeFromBelow(z, quantiles, references) + placeFromAbove(z, quantiles, references));
+      const place = 0.5 *
+        (placeFromBelow(z, quantiles, references) + placeFromAbove(z, quantiles, references));
       const x = normalQuantile(place);
       column[i] = x < LOWEST ? LOWEST : x > HIGHEST ? HIGHEST : x;
     }

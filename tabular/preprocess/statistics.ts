@@ -33,7 +33,11 @@ export function pairwiseSum(values: Float64Array): number {
  * @param scratch Room for as many numbers; a new array by default.
  * @returns Mean, deviation and variance.
  */
-export function moments(values: Float64Array, ddof = 0, scratch: Float64Array = new Float64Array(values.length)): Moments {
+export function moments(
+  values: Float64Array,
+  ddof = 0,
+  scratch: Float64Array = new Float64Array(values.length),
+): Moments {
   const count = values.length;
   const mean = meanOf(values, scratch);
   const variance = spread(values, mean, 1, scratch) / (count - ddof);

@@ -77,7 +77,9 @@ function readArrayRows(rows: readonly CellList[], given: readonly string[] | und
     const row: unknown = rows[i];
     if (!isList(row)) throw rowError(i, row);
     if (row.length !== width) {
-      const wanted = given === undefined ? `expected ${width} as in rows[0]` : `expected ${width}, one per column name`;
+      const wanted = given === undefined
+        ? `expected ${width} as in rows[0]`
+        : `expected ${width}, one per column name`;
       throw new RangeError(`Cannot read the table: rows[${i}] has ${row.length} cells, ${wanted}`);
     }
   }
@@ -118,9 +120,9 @@ function readColumns(input: Readonly<Record<string, CellList>>): Table {
     }
     if (values.length !== rows) {
       throw new RangeError(
-        `Cannot read the table: column "${short(name)}" has ${values.length} cells, expected ${rows} as in column "${
-          short(names[0]!)
-        }"`,
+        `Cannot read the table: column "${
+          short(name)
+        }" has ${values.length} cells, expected ${rows} as in column "${short(names[0]!)}"`,
       );
     }
   }
@@ -146,7 +148,9 @@ export function alignColumns(table: Table, names: readonly string[], named: bool
   }
   if (!table.named) {
     if (table.columns.length !== names.length) {
-      throw new RangeError(`Cannot match the columns: the rows have ${table.columns.length} cells, expected ${names.length}`);
+      throw new RangeError(
+        `Cannot match the columns: the rows have ${table.columns.length} cells, expected ${names.length}`,
+      );
     }
     return [...table.columns];
   }
@@ -177,7 +181,9 @@ function checkNames(names: readonly string[]): void {
 
 function rowError(index: number, row: unknown): TypeError {
   return new TypeError(
-    `Cannot read the table: rows[${index}] is ${kindOf(row)}, expected an array or an object, the same kind for all rows`,
+    `Cannot read the table: rows[${index}] is ${
+      kindOf(row)
+    }, expected an array or an object, the same kind for all rows`,
   );
 }
 

@@ -32,9 +32,16 @@ def main():
         run.train_step(1.0)
     synchronize()
     began, tables = time.monotonic(), run.tables
+    times = []
     for _ in range(args.steps):
+        before = time.monotonic()
         last = run.train_step(1.0)
+        issued = time.monotonic() - before
+        if args.trace:
+            synchronize()
+            times.append(f"{issued * 1e3:.0f}/{(time.monotonic() - before) * 1e3:.0f}")
     synchronize()
+    print("issued/done ms per step:", *times)
     seconds = time.monotonic() - began
     print(f"compile={args.compile} cells={args.cells}: {args.steps / seconds:.2f} steps/s, {(run.tables - tables) / seconds:.0f} tables/s, last {last.tolist()}")
     if torch.cuda.is_available():
@@ -48,14 +55,14 @@ def main():
     print(f"prior: {(time.monotonic() - began) / args.steps * 1e3:.1f} ms per step (issued in {issued / args.steps * 1e3:.1f} ms)")
     if args.trace:
         with torch.profiler.profile(activities=list(torch.profiler.supported_activities())) as profile:
-            for _ in range(4):
+            for _ in range(2):
                 run.train_step(1.0)
             synchronize()
         def spent(event):
             return getattr(event, "self_device_time_total", 0) or getattr(event, "self_cpu_time_total", 0)
 
         for e in sorted(profile.key_averages(), key=spent, reverse=True)[:32]:
-            print(f"{spent(e) / 4e3:9.2f} ms {e.count // 4:5d}x  {e.key[:110]}")
+            print(f"{spent(e) / 2e3:9.2f} ms {e.count // 2:5d}x  {e.key[:110]}")
 
 
 if __name__ == "__main__":

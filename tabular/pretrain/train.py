@@ -85,6 +85,10 @@ class Run:
         if cuda:
             torch.cuda.set_device(self.device)
             torch.backends.cuda.matmul.allow_tf32 = True
+            # Plans of the cuDNN kernels are built anew for every shape, and every step has its own shape;
+            # of the others the memory-efficient kernel is the fastest for short sequences.
+            torch.backends.cuda.enable_cudnn_sdp(False)
+            torch.backends.cuda.enable_flash_sdp(False)
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
         state = load_state(args.folder)
