@@ -14,7 +14,7 @@ export function textTable(
   rows: readonly (readonly string[])[],
   align: readonly Align[] = [],
 ): string {
-  const table = [header, ...rows].map((cells) => cells.map(printable));
+  const table = [header, ...rows].map((cells) => cells.map((text) => printable(text)));
   const widths = header.map((_, c) => Math.max(...table.map((cells) => width(cells[c] ?? ""))));
   const lines = table.map((cells) =>
     widths.map((size, c) => {
@@ -35,10 +35,7 @@ export function textTable(
  * @returns The text, ended by "…" where it was cut.
  */
 export function printable(text: string, length = 24): string {
-  // deno-lint-ignore no-control-regex
-  const clean = [
-    ...text.slice(0, 4 * length).replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "·"),
-  ];
+  const clean = [...text.slice(0, 4 * length).replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, "·")];
   return clean.length > length ? `${clean.slice(0, length - 1).join("")}…` : clean.join("");
 }
 

@@ -130,7 +130,7 @@ function checkPipelines(
       check("scale_std", arrays["divisor"]!, TOLERANCE);
     }
     check(`${method}.train`, rowMajor(values), tolerance);
-    check(`${method}.test`, rowMajor(pipeline.transform(testKept)), tolerance);
+    check(`${method}.test`, rowMajor(pipeline.transform(testKept, "table")), tolerance);
     check(`${method}.outlier_lower`, arrays["lower"]!, tolerance);
     check(`${method}.outlier_upper`, arrays["upper"]!, tolerance);
     if (method === "quantile" || method === "quantile_rtdl") {

@@ -24,22 +24,40 @@ interface Method {
   /** The names of the arrays that `fit` returns. */
   arrays: readonly string[];
   fit(scaled: Matrix, seed: number): Record<string, Float64Array>;
-  apply(scaled: Matrix, arrays: Arrays): void;
+  apply(scaled: Matrix, arrays: Arrays, overflow: Overflow): void;
 }
+
+/**
+ * What a power that overflows does: its cell alone is clipped to the training range, or every cell of the table (as in the official
+ * code), so that a row's result depends on the others.
+ */
+export type Overflow = "cell" | "table";
 
 const NOISE = 1e-3;
 
 const METHODS: Readonly<Record<NormMethod, Method>> = {
   none: { arrays: [], fit: () => ({}), apply: () => {} },
   power: {
-    arrays: ["lambdas", "standard_mean", "standard_scale"],
+    arrays: ["lambdas", "lowest", "highest", "standard_mean", "standard_scale"],
     fit(scaled) {
       const lambdas = new Float64Array(scaled.columns);
       const scratch = [new Float64Array(scaled.rows), new Float64Array(scaled.rows)] as const;
-      for (let j = 0; j < scaled.columns; j++) lambdas[j] = fitPower(columnOf(scaled, j), scratch);
-      return { lambdas, ...fitStandards(scaled, (column, j) => yeoJohnson(column, lambdas[j]!)) };
+      const lowest = new Float64Array(scaled.columns);
+      const highest = new Float64Array(scaled.columns);
+      for (let j = 0; j < scaled.columns; j++) {
+        const column = columnOf(scaled, j);
+        lambdas[j] = fitPower(column, scratch);
+        [lowest[j], highest[j]] = rangeOf(column);
+      }
+      return {
+        lambdas,
+        lowest,
+        highest,
+        ...fitStandards(scaled, (column, j) => yeoJohnson(column, lambdas[j]!)),
+      };
     },
-    apply(scaled, arrays) {
+    apply(scaled, arrays, overflow) {
+      clipOverflow(scaled, arrays, overflow);
       for (let j = 0; j < scaled.columns; j++) yeoJohnson(columnOf(scaled, j), arrays["lambdas"]![j]!);
       applyStandards(scaled, arrays);
     },
@@ -120,6 +138,39 @@ function applyStandards(table: Matrix, arrays: Arrays): void {
   for (let j = 0; j < table.columns; j++) {
     const standard = { mean: arrays["standard_mean"]![j]!, scale: arrays["standard_scale"]![j]! };
     applyStandard(columnOf(table, j), standard);
+  }
+}
+
+function rangeOf(column: Float64Array): [lowest: number, highest: number] {
+  let lowest = Infinity;
+  let highest = -Infinity;
+  for (let i = 0; i < column.length; i++) {
+    lowest = Math.min(lowest, column[i]!);
+    highest = Math.max(highest, column[i]!);
+  }
+  return [lowest, highest];
+}
+
+/** Clips to the training range what would overflow in `yeoJohnson`: far test values under a large parameter. */
+function clipOverflow(scaled: Matrix, arrays: Arrays, overflow: Overflow): void {
+  const overflows = (z: number, lambda: number): boolean => {
+    const probe = Float64Array.of(z);
+    yeoJohnson(probe, lambda);
+    return !Number.isFinite(probe[0]!);
+  };
+  const lambdas = arrays["lambdas"]!;
+  const affected = Array.from(lambdas, (_, j) => j).filter((j) =>
+    scaled.rows > 0 && rangeOf(columnOf(scaled, j)).some((z) => overflows(z, lambdas[j]!))
+  );
+  if (affected.length === 0) return;
+  for (const j of overflow === "table" ? lambdas.keys() : affected) {
+    const column = columnOf(scaled, j);
+    const lowest = arrays["lowest"]![j]!;
+    const highest = arrays["highest"]![j]!;
+    for (let i = 0; i < column.length; i++) {
+      if (overflow === "cell" && !overflows(column[i]!, lambdas[j]!)) continue;
+      column[i] = Math.max(lowest, Math.min(highest, column[i]!));
+    }
   }
 }
 

@@ -5,11 +5,11 @@
  */
 
 import { columnOf, type Matrix, zeros } from "./matrix.ts";
-import { checkMethod, type NormMethod, normMethod } from "./_norm_methods.ts";
+import { checkMethod, type NormMethod, normMethod, type Overflow } from "./_norm_methods.ts";
 import { applyBounds, fitBounds } from "./outliers.ts";
 import { applyScale, fitScale } from "./scale.ts";
 
-export type { NormMethod } from "./_norm_methods.ts";
+export type { NormMethod, Overflow } from "./_norm_methods.ts";
 
 /** How a pipeline is fitted. */
 export interface PipelineOptions {
@@ -26,7 +26,7 @@ export interface PipelineState {
   /** The number of columns it was fitted on. */
   readonly columns: number;
   /**
-   * Numbers per column: `mean`, `divisor`, `lower`, `upper` always; `lambdas`, `standard_mean`, `standard_scale` for power;
+   * Numbers per column: `mean`, `divisor`, `lower`, `upper` always; `lambdas`, `lowest`, `highest`, `standard_mean`, `standard_scale` for power;
    * `quantiles` (column-major, as many per column as its length divided by `columns`) for the quantile methods, for
    * `quantile_rtdl` also `standard_mean`, `standard_scale`; `center`, `scale` for robust.
    */
@@ -51,10 +51,12 @@ export interface Pipeline {
    * Transforms a table.
    *
    * @param table Finite numbers; as many columns as in training.
+   * @param overflow What to clip to the training range when a power overflows: that cell (default), or the whole table as the
+   * official code does.
    * @returns A new table of the same shape.
    * @throws {RangeError} The number of columns differs.
    */
-  transform(table: Matrix): Matrix;
+  transform(table: Matrix, overflow?: Overflow): Matrix;
 }
 
 /**
@@ -103,7 +105,7 @@ export function fitTransform(
   }
   const { fit, apply } = normMethod(method);
   const arrays = fit(values, randomState);
-  apply(values, arrays);
+  apply(values, arrays, "cell");
   for (let j = 0; j < columns; j++) {
     const column = columnOf(values, j);
     const bounds = fitBounds(column, outlierThreshold, scratch);
@@ -160,7 +162,7 @@ function pipelineOf(state: PipelineState): Pipeline {
   const { arrays, columns } = state;
   return {
     state,
-    transform(table: Matrix): Matrix {
+    transform(table: Matrix, overflow: Overflow = "cell"): Matrix {
       if (table.columns !== columns) {
         throw new RangeError(`Cannot preprocess a table of ${table.columns} columns: expected ${columns}`);
       }
@@ -169,7 +171,7 @@ function pipelineOf(state: PipelineState): Pipeline {
         const scale = { mean: arrays["mean"]![j]!, divisor: arrays["divisor"]![j]! };
         applyScale(columnOf(table, j), columnOf(values, j), scale);
       }
-      normMethod(state.method).apply(values, arrays);
+      normMethod(state.method).apply(values, arrays, overflow);
       for (let j = 0; j < columns; j++) {
         applyBounds(columnOf(values, j), { lower: arrays["lower"]![j]!, upper: arrays["upper"]![j]! });
       }

@@ -65,6 +65,22 @@ describe("fitPipeline()", () => {
     }
   });
 
+  test("clips a test value whose power overflows, and the whole table only when asked to", () => {
+    const source = random(2);
+    const nearly = Float64Array.from({ length: 40 }, (_, i) => 1e-8 * Math.exp(source.normal()));
+    const train = fromRowMajor([...nearly].flatMap((x) => [x, source.normal()]), 40, 2);
+    const pipeline = fitPipeline("power", train);
+    const { lambdas, highest } = pipeline.state.arrays as { lambdas: Float64Array; highest: Float64Array };
+    assert(lambdas[0]! > 160, `the parameter ${lambdas[0]} is large enough to overflow`);
+    const far = fromRowMajor([1e9, 1, 0, 9], 2, 2);
+    const [byCell, byTable] = [pipeline.transform(far), pipeline.transform(far, "table")];
+    assert([...byCell.data, ...byTable.data].every(Number.isFinite));
+    assertEquals(byCell.data[0], byTable.data[0]);
+    assertEquals(columnOf(byCell, 1)[1], pipeline.transform(fromRowMajor([0, 9], 1, 2)).data[1]);
+    assert(columnOf(byTable, 1)[1]! < columnOf(byCell, 1)[1]!);
+    assert(highest[1]! < 9);
+  });
+
   test("leaves its input as it was", () => {
     const train = column([3, 1, 2]);
     fitTransform("quantile_rtdl", train);

@@ -44,13 +44,12 @@ export function fitPower(
   const count = column.length;
   const { mean, variance } = moments(column, 0, squares);
   if (isConstant(variance, mean, count)) return 1;
-  // The signed logarithms are all that the objective needs of the column.
-  const logs = new Float64Array(count);
-  for (let i = 0; i < count; i++) logs[i] = Math.sign(column[i]!) * Math.log1p(Math.abs(column[i]!));
-  const logSum = pairwiseSum(logs);
+  for (let i = 0; i < count; i++) squares[i] = Math.sign(column[i]!) * Math.log1p(Math.abs(column[i]!));
+  const logSum = pairwiseSum(squares);
   const lambda = minimize(
     (candidate) => {
-      transformLogs(logs, candidate, transformed);
+      transformed.set(column);
+      yeoJohnson(transformed, candidate);
       const spread = moments(transformed, 0, squares).variance;
       if (spread < TINY) return Infinity;
       return count / 2 * Math.log(spread) - (candidate - 1) * logSum;
@@ -59,16 +58,4 @@ export function fitPower(
     2,
   );
   return Number.isFinite(lambda) ? lambda : 1;
-}
-
-/** Yeo-Johnson of the column whose signed ln(1 + |z|) are given: exp is several times faster than pow. */
-function transformLogs(logs: Float64Array, lambda: number, target: Float64Array): void {
-  const logAbove = Math.abs(lambda) < Number.EPSILON;
-  const logBelow = Math.abs(lambda - 2) <= Number.EPSILON;
-  const below = 2 - lambda;
-  for (let i = 0; i < logs.length; i++) {
-    const log = logs[i]!;
-    if (log >= 0) target[i] = logAbove ? log : (Math.exp(lambda * log) - 1) / lambda;
-    else target[i] = logBelow ? log : -(Math.exp(-below * log) - 1) / below;
-  }
 }

@@ -1,0 +1,105 @@
+/**
+ * `deno task conformance DIR [--device wasm|webgpu|reference]`: replays every golden file of a folder, one line each.
+ *
+ * @module
+ */
+import { readdir, readFile } from "node:fs/promises";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import type { Check } from "../../tabular/conformance/check.ts";
+import { replayOrion, replayOrionJson } from "../../tabular/conformance/replay.ts";
+import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
+import { readSafetensors } from "../weights/safetensors.ts";
+
+/** Golden files that the project keeps: where named weights are looked for after the folder itself. */
+const PUBLIC = new URL("../../tabular/testdata/", import.meta.url);
+
+/** What became of one file. */
+export interface ConformanceLine {
+  readonly file: string;
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/** Replays the files of a folder in order of their names; files of unknown methods are errors. */
+export async function conformance(folder: string, device: Device, print: (line: ConformanceLine) => void): Promise<boolean> {
+  const names = (await readdir(folder)).filter((name) => /\.(safetensors|json)$/.test(name)).sort();
+  let good = true;
+  let replayed = 0;
+  for (const name of names) {
+    const begin = performance.now();
+    let line: ConformanceLine | undefined;
+    try {
+      const checks = await replay(folder, name, device);
+      line = checks && summary(name, checks, performance.now() - begin);
+    } catch (error) {
+      line = { file: name, ok: false, text: `${name}  MISS  ${error instanceof Error ? error.message : String(error)}` };
+    }
+    if (line === undefined) continue;
+    replayed++;
+    good &&= line.ok;
+    print(line);
+  }
+  if (replayed === 0) throw new Error(`Cannot replay "${folder}": it has no golden files (*.safetensors with params, rng.json, ensembles.json)`);
+  return good;
+}
+
+async function replay(folder: string, name: string, device: Device): Promise<Check[] | undefined> {
+  const bytes = new Uint8Array(await readFile(`${folder}/${name}`));
+  if (name.endsWith(".json")) return replayOrionJson(name, new TextDecoder().decode(bytes));
+  const file = readSafetensors(bytes);
+  const params = JSON.parse(file.metadata["params"] ?? (file.metadata["config"] ? '{"slug":"orion-msp","kind":"weights"}' : "{}"));
+  if (params.slug !== "orion-msp") throw new RangeError(`Cannot replay method "${params.slug}": this version knows orion-msp`);
+  return await replayOrion(device, file, params, (weights) => findFile(folder, weights));
+}
+
+async function findFile(folder: string, name: string): Promise<Uint8Array> {
+  if (/[/\\]/.test(name)) throw new RangeError(`Cannot use weights "${name}": expected a file name without folders`);
+  try {
+    return new Uint8Array(await readFile(`${folder}/${name}`));
+  } catch {
+    return new Uint8Array(await readFile(new URL(name, PUBLIC)));
+  }
+}
+
+function summary(name: string, checks: readonly Check[], ms: number): ConformanceLine {
+  const missed = checks.filter((check) => !check.ok);
+  const worst = checks.reduce((most, check) => Math.max(most, check.maxError), 0);
+  const head = `${name.padEnd(36)} ${missed.length === 0 ? "ok  " : "MISS"}`;
+  if (checks.length === 0) return { file: name, ok: true, text: `${head}  weights, loads` };
+  const text = `${head}  ${String(checks.length).padStart(3)} checks  largest error ${worst.toExponential(1)}  ${ms.toFixed(0)} ms`;
+  const details = missed.slice(0, 5).map(({ name: what, maxError, tolerance }) => `\n    ${what}: ${maxError.toExponential(2)} > ${tolerance.toExponential(1)}`);
+  return { file: name, ok: missed.length === 0, text: text + details.join("") };
+}
+
+/** The command. @returns The exit code: 0 if every file was met, 1 on a miss, 2 for wrong use. */
+export async function main(args: readonly string[]): Promise<number> {
+  const usage = "Usage: deno task conformance DIR [--device wasm|webgpu|reference] [--threads N]";
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { device: { type: "string" }, threads: { type: "string" } },
+    });
+    if (positionals.length !== 1) {
+      console.error(usage);
+      return 2;
+    }
+    const device = await openDevice({
+      ...(values.device !== undefined && { prefer: values.device as DeviceKind }),
+      ...(values.threads !== undefined && { threads: Number(values.threads) }),
+    });
+    try {
+      console.log(`Device: ${device.kind} (${device.report.adapter})`);
+      const good = await conformance(positionals[0]!, device, ({ text }) => console.log(text));
+      return good ? 0 : 1;
+    } finally {
+      device.dispose();
+    }
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    return 2;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
