@@ -67,7 +67,7 @@ describe("fitPipeline()", () => {
 
   test("clips a test value whose power overflows, and the whole table only when asked to", () => {
     const source = random(2);
-    const nearly = Float64Array.from({ length: 40 }, (_, i) => 1e-8 * Math.exp(source.normal()));
+    const nearly = Float64Array.from({ length: 40 }, () => -1e-9 * Math.exp(source.normal()));
     const train = fromRowMajor([...nearly].flatMap((x) => [x, source.normal()]), 40, 2);
     const pipeline = fitPipeline("power", train);
     const { lambdas, highest } = pipeline.state.arrays as { lambdas: Float64Array; highest: Float64Array };

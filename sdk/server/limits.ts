@@ -1,0 +1,48 @@
+/** Bounds on what one request may ask for, and on how many wait. */
+export interface Limits {
+  /** Longest body in bytes. Default 8 MiB. */
+  bodyBytes: number;
+  /** Most rows to learn. Default 10,000. */
+  trainRows: number;
+  /** Most rows to predict. Default 10,000. */
+  rows: number;
+  /** Most features. Default 500. */
+  columns: number;
+  /** Most classes. Default 100. */
+  classes: number;
+  /** Requests that may wait while one computes; more are told to come back. Default 16. */
+  waiting: number;
+  /** Longest time for one request, waiting included, in milliseconds. Default 60,000. */
+  timeoutMs: number;
+}
+
+const DEFAULTS: Limits = {
+  bodyBytes: 8 * 2 ** 20,
+  trainRows: 10_000,
+  rows: 10_000,
+  columns: 500,
+  classes: 100,
+  waiting: 16,
+  timeoutMs: 60_000,
+};
+
+/**
+ * Fills in the limits that were left out.
+ *
+ * @param given Some limits.
+ * @returns All limits.
+ * @throws {RangeError} If one is not a whole number of at least 0.
+ */
+export function withDefaults(given: Partial<Limits> = {}): Limits {
+  const limits = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
+    const value = given[name] ?? DEFAULTS[name];
+    if (!(Number.isInteger(value) && value >= 0)) {
+      throw new RangeError(
+        `Cannot create the handler: limit "${name}" is ${value}, expected a whole number of at least 0`,
+      );
+    }
+    limits[name] = value;
+  }
+  return limits;
+}
