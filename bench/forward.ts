@@ -85,7 +85,7 @@ function torch(weights: string, train: number, test: number, features: number): 
 
 function randomWeights(config: ReturnType<typeof parseConfig>): Uint8Array {
   const next = random(1);
-  const tensors: Record<string, { dtype: "F32"; shape: number[]; data: Float32Array }> = {};
+  const tensors = new Map<string, { dtype: "F32"; shape: number[]; data: Float32Array }>();
   for (const [name, shape] of parameterShapes(config)) {
     const size = shape.reduce((all, n) => all * n, 1);
     const spread = 1 / Math.sqrt(shape.at(-1)!);
@@ -94,7 +94,7 @@ function randomWeights(config: ReturnType<typeof parseConfig>): Uint8Array {
       ? Float32Array.from({ length: size }, (_, i) => config.row_rope_base ** (-2 * i / head))
       : normals(next, size).map((value) => value * spread);
     if (/norm\d?\.weight$|ln(_\w)?\.weight$/.test(name)) data.fill(1);
-    tensors[name] = { dtype: "F32", shape: [...shape], data };
+    tensors.set(name, { dtype: "F32", shape: [...shape], data });
   }
   return writeSafetensors(tensors, { config: JSON.stringify(config) });
 }

@@ -111,7 +111,7 @@ describe("POST /v1/tabular/predict", () => {
   const bad: [name: string, body: unknown, status: number, code: string, param: string | null][] = [
     ["the body is not JSON", "{", 400, "invalid_json", null],
     ["the body is nested very deeply", "[".repeat(200_000), 400, "invalid_json", null],
-    ["the body is a list", [], 400, "invalid_body", null],
+    ["the body is a list", [], 400, "invalid_body", "train"],
     ["train is missing", { target: "label", rows: [{}] }, 400, "invalid_body", "train"],
     ["train is empty", { ...GOOD, train: [] }, 400, "invalid_body", "train"],
     ["rows is empty", { ...GOOD, rows: [] }, 400, "invalid_body", "rows"],

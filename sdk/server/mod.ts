@@ -14,4 +14,3 @@ export {
 export { ApiError, type ErrorBody } from "./api_error.ts";
 export type { Limits } from "./limits.ts";
 export type { Cell, Label } from "./predict_request.ts";
-export type { Hono } from "hono/tiny";

@@ -51,9 +51,9 @@ interface Header {
 /** Writes a context. @param weights Hash of the weights that it was fitted with. */
 export async function writeContext(state: FittedState, weights: string): Promise<Uint8Array> {
   const { features, ensemble, train } = state;
-  const tensors: Record<string, SafetensorsEntry> = {};
+  const tensors = new Map<string, SafetensorsEntry>();
   const put = (name: string, dtype: SafetensorsEntry["dtype"], shape: readonly number[], data: SafetensorsEntry["data"]): void => {
-    tensors[name] = { dtype, shape: [...shape], data } as SafetensorsEntry;
+    tensors.set(name, { dtype, shape: [...shape], data } as SafetensorsEntry);
   };
   put("kept", "U8", [features.kept.length], features.kept);
   put("counts", "I32", [state.counts.length], state.counts);

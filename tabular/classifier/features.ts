@@ -32,10 +32,14 @@ export function fitFeatures(input: TableInput, settings: EnsembleSettings): { fe
   return { features, tables: fitted.map((f) => f.values), rows: values.rows };
 }
 
-/** Applies a fitted preprocessing: one table per method. */
-export function transformFeatures(features: Features, input: TableInput): Matrix[] {
+/**
+ * Applies a fitted preprocessing: one table per method.
+ *
+ * @param overflow What is clipped where a power transform overflows: the cell, or (as the official code does) the whole table.
+ */
+export function transformFeatures(features: Features, input: TableInput, overflow: "cell" | "table"): Matrix[] {
   const table = keepColumns(features.encoder.encode(input), features.kept);
-  return features.pipelines.map((pipeline) => pipeline.transform(table));
+  return features.pipelines.map((pipeline) => pipeline.transform(table, overflow));
 }
 
 /** Makes a preprocessing from its saved parts. */

@@ -206,7 +206,7 @@ export class OrionMSPClassifier {
       const total = state.counts.reduce((all, count) => all + count, 0);
       return Array.from({ length: readTable(X).rows }, () => Array.from(state.counts, (count) => count / total));
     }
-    const tables = transformFeatures(features, X);
+    const tables = transformFeatures(features, X, model.config.mode === "official" ? "table" : "cell");
     const rows = tables[0]!.rows;
     let outputs: MemberOutput[];
     if (state.ensemble) {

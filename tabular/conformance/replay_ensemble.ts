@@ -92,7 +92,7 @@ async function replay(model: OrionMSP, file: SafetensorsFile, params: EnsemblePa
   const outputs = await predictOfficial(model, {
     methods: params.method_order,
     train: pipelines.map((pipeline) => pipeline.transform(keepColumns(train, kept))),
-    test: pipelines.map((pipeline) => pipeline.transform(keepColumns(test, kept))),
+    test: pipelines.map((pipeline) => pipeline.transform(keepColumns(test, kept), "table")),
     labels: codes,
     classes: classes.length,
     generator: torchRandom(params.torch_seed),

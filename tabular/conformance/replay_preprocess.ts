@@ -114,7 +114,7 @@ function checkPipelines(
   const check = (name: string, actual: ArrayLike<number>, tolerance: number): void => {
     const full = `${prefix}.${name}`;
     const expected = file.tensors.get(full);
-    if (expected !== undefined) checks.push(compare(full, actual, expected.data, tolerance));
+    if (expected !== undefined) checks.push(compare(full, actual, expected.data as Float64Array, tolerance));
   };
   const kept = uniqueFilter(train);
   check("kept", kept, 0);
