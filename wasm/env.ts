@@ -53,7 +53,9 @@ export const hostEnv: WasmEnv = {
   compile: (bytes) => WebAssembly.compile(bytes),
   instantiate: (module, imports) => new WebAssembly.Instance(module, imports),
   shareMemory: (initial, maximum) => new WebAssembly.Memory({ initial, maximum, shared: true }),
-  canShare: () => typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false,
+  canShare: () =>
+    typeof SharedArrayBuffer === "function" &&
+    (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false,
   canSpawn: () => typeof Worker === "function",
   spawn: spawnWorker,
   processors: () => globalThis.navigator?.hardwareConcurrency ?? 1,

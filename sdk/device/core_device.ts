@@ -83,11 +83,14 @@ function createScope(
     view(tensor: Tensor, shape: readonly number[]): Tensor {
       check();
       const handle = ownHandle(tensor, root);
+      if (!(handle instanceof TensorHandle)) throw new TypeError("Cannot reshape a weight: expected a tensor");
       const size = sizeOf(shape);
-      if (size !== tensor.size) {
-        throw new RangeError(`Cannot reshape [${tensor.shape}] to [${shape}]: ${tensor.size} elements are not ${size}`);
+      if (size !== handle.size) {
+        throw new RangeError(
+          `Cannot reshape [${handle.shape}] to [${shape}]: it has ${handle.size} elements, the shape has ${size}`,
+        );
       }
-      return (handle as TensorHandle).share(owned, shape);
+      return handle.share(owned, shape);
     },
     submit(op) {
       check();

@@ -39,6 +39,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm" ? ["wasm"] : [prefer, "wasm"];
   const tried: DeviceAttempt[] = [];
   const causes: unknown[] = [];
+  let opened: Device | undefined;
   for (const kind of order) {
     signal?.throwIfAborted();
     const begin = performance.now();
@@ -48,15 +49,18 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       signal?.throwIfAborted();
       const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
       tried.push({ kind, ok: true, reason, ms: performance.now() - begin });
-      const device = createDevice(backend, tried);
-      onReport?.(device.report);
-      return device;
+      opened = createDevice(backend, tried);
+      break;
     } catch (error) {
       signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
       tried.push({ kind, ok: false, reason, ms: performance.now() - begin });
       causes.push(error);
     }
+  }
+  if (opened) {
+    onReport?.(opened.report);
+    return opened;
   }
   const reasons = tried.map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);

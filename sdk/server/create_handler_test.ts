@@ -3,7 +3,6 @@ import {
   assert,
   assertAlmostEquals,
   assertEquals,
-  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "../testing/assert.ts";

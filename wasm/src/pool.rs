@@ -155,7 +155,10 @@ pub fn worker(index: u32) {
     while !STOPPED.load(SeqCst) {
         let gate = GATE.load(SeqCst);
         let fresh = gate & OPEN != 0 && gate & !(OPEN | ACTIVE) != seen;
-        if fresh && (index as usize) < threads() && GATE.compare_exchange(gate, gate + 1, SeqCst, SeqCst).is_ok() {
+        if fresh
+            && (index as usize) < threads()
+            && GATE.compare_exchange(gate, gate + 1, SeqCst, SeqCst).is_ok()
+        {
             seen = gate & !(OPEN | ACTIVE);
             // SAFETY: the leader keeps the task alive until every worker that joined has left.
             let task = unsafe { *(TASK.load(SeqCst) as *const Task) };

@@ -33,10 +33,7 @@ unsafe impl<T> Sync for ViewMut<T> {}
 
 /// Product of sizes, refused where it overflows.
 pub fn size(factors: &[usize]) -> Result<usize, Fault> {
-    factors
-        .iter()
-        .try_fold(1usize, |all, &factor| all.checked_mul(factor))
-        .ok_or(Fault::BadArguments)
+    factors.iter().try_fold(1usize, |all, &factor| all.checked_mul(factor)).ok_or(Fault::BadArguments)
 }
 
 /// Elements from 0 to the last one that strides reach: `offset + sum (n - 1) * stride + 1`, or 0 where a count is 0.

@@ -1,0 +1,218 @@
+//! `attention`: softmax(scale * q k^T) v by online softmax, many small or few large problems alike.
+
+mod blocks;
+mod few;
+
+use crate::half;
+use crate::pool::parallel;
+use crate::simd::{F32x4, I32x4};
+use crate::status::{Fault, Outcome};
+use crate::view::{View, ViewMut, extent, optional, size, view, view_mut};
+
+/// Queries of a unit of work: enough to pay for the packing of its keys and values.
+const QUERIES: usize = 192;
+/// Queries per head up to which keys are read as they lie.
+const FEW: usize = 2;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Attention {
+    pub q: *const f32,
+    pub k: *const u8,
+    pub v: *const u8,
+    pub mask: *const u8,
+    pub lens: *const i32,
+    pub out: *mut f32,
+    pub lse: *mut f32,
+    pub batch: u32,
+    pub heads: u32,
+    pub kv_heads: u32,
+    pub head_dim: u32,
+    pub lq: u32,
+    pub lk: u32,
+    pub q_offset: u32,
+    /// Strides of batch, head and row.
+    pub q_stride: [u32; 3],
+    pub k_offset: u32,
+    pub k_stride: [u32; 3],
+    pub v_offset: u32,
+    pub v_stride: [u32; 3],
+    pub out_stride: [u32; 3],
+    pub kvtype: u32,
+    pub causal: u32,
+    pub scale: f32,
+}
+
+/// Keys or values: floats, or halves that are widened as they are read.
+pub trait Stored: Copy + Sync + Send {
+    fn four(x: View<Self>, i: usize) -> F32x4;
+    fn one(x: View<Self>, i: usize) -> f32;
+    /// The `n` (at most 4) elements from `i` on, then zeros.
+    #[inline(always)]
+    fn part(x: View<Self>, i: usize, n: usize) -> F32x4 {
+        if n >= 4 {
+            return Self::four(x, i);
+        }
+        F32x4::new(std::array::from_fn(|lane| if lane < n { Self::one(x, i + lane) } else { 0.0 }))
+    }
+}
+
+impl Stored for f32 {
+    #[inline(always)]
+    fn four(x: View<f32>, i: usize) -> F32x4 {
+        x.four(i)
+    }
+    #[inline(always)]
+    fn one(x: View<f32>, i: usize) -> f32 {
+        x.at(i)
+    }
+}
+
+impl Stored for u16 {
+    #[inline(always)]
+    fn four(x: View<u16>, i: usize) -> F32x4 {
+        // SAFETY: `ptr` has checked the extent.
+        half::widen(unsafe { I32x4::load_u16(x.ptr(i, 4)) })
+    }
+    #[inline(always)]
+    fn one(x: View<u16>, i: usize) -> f32 {
+        half::widen_one(x.at(i))
+    }
+}
+
+/// One head of one batch member.
+#[derive(Clone, Copy)]
+pub struct Head<T> {
+    q: View<f32>,
+    k: View<T>,
+    v: View<T>,
+    out: ViewMut<f32>,
+    lse: Option<ViewMut<f32>>,
+    /// Keys that exist for this batch member.
+    keys: usize,
+}
+
+/// What all heads of a call share.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    dim: usize,
+    lq: usize,
+    lk: usize,
+    q_row: usize,
+    k_row: usize,
+    v_row: usize,
+    out_row: usize,
+    mask: Option<View<u8>>,
+    causal: bool,
+    scale: f32,
+}
+
+impl Shape {
+    /// Keys that query `i` may see at most, of `keys`.
+    #[inline(always)]
+    fn visible(&self, i: usize, keys: usize) -> usize {
+        if self.causal { (i + self.lk + 1).saturating_sub(self.lq).min(keys) } else { keys }
+    }
+
+    /// Scores of query `i` and keys `j..j + 4` with hidden ones set to -inf; `seen` keys are visible at most.
+    #[inline(always)]
+    fn hide(&self, scores: F32x4, i: usize, j: usize, seen: usize) -> F32x4 {
+        let low = F32x4::splat(f32::NEG_INFINITY);
+        let mut scores = scores;
+        if j + 4 > seen {
+            let lane = I32x4::new([0, 1, 2, 3]);
+            scores = scores.select(low, I32x4::splat(seen as i32 - j as i32).gt(lane));
+        }
+        if let Some(mask) = self.mask {
+            let row = mask.from(i * self.lk);
+            let shown = if j + 4 <= self.lk {
+                // SAFETY: `ptr` has checked the extent.
+                unsafe { I32x4::load_u8(row.ptr(j, 4)) }
+            } else {
+                I32x4::new(std::array::from_fn(
+                    |l| if j + l < self.lk { i32::from(row.at(j + l)) } else { 0 },
+                ))
+            };
+            scores = low.select(scores, shown.eq(I32x4::splat(0)));
+        }
+        scores
+    }
+}
+
+impl Attention {
+    pub fn run(&self) -> Outcome {
+        match self.kvtype {
+            0 => self.typed::<f32>(),
+            1 => self.typed::<u16>(),
+            _ => Err(Fault::BadArguments),
+        }
+    }
+
+    fn typed<T: Stored>(&self) -> Outcome {
+        let [batch, heads, kv_heads, dim, lq, lk] =
+            [self.batch, self.heads, self.kv_heads, self.head_dim, self.lq, self.lk].map(|v| v as usize);
+        if batch == 0 || heads == 0 || lq == 0 || dim == 0 {
+            return Ok(());
+        }
+        if kv_heads == 0 {
+            return Err(Fault::BadArguments);
+        }
+        let [qs, ks, vs, os] =
+            [self.q_stride, self.k_stride, self.v_stride, self.out_stride].map(|s| s.map(|v| v as usize));
+        let reach = |offset: u32, s: [usize; 3], heads, rows| {
+            extent(offset as usize, &[(batch, s[0]), (heads, s[1]), (rows, s[2]), (dim, 1)])
+        };
+        let q = view(self.q, reach(self.q_offset, qs, heads, lq)?)?;
+        let k = view(self.k.cast::<T>(), reach(self.k_offset, ks, kv_heads, lk)?)?;
+        let v = view(self.v.cast::<T>(), reach(self.v_offset, vs, kv_heads, lk)?)?;
+        let out = view_mut(self.out, reach(0, os, heads, lq)?)?;
+        let lse_size = size(&[batch, heads, lq])?;
+        let lse = if self.lse.is_null() { None } else { Some(view_mut(self.lse, lse_size)?) };
+        let lens = optional(self.lens, batch)?;
+        let shape = Shape {
+            dim,
+            lq,
+            lk,
+            q_row: qs[2],
+            k_row: ks[2],
+            v_row: vs[2],
+            out_row: os[2],
+            mask: optional(self.mask, size(&[lq, lk])?)?,
+            causal: self.causal != 0,
+            scale: self.scale,
+        };
+        let (q_offset, k_offset, v_offset) =
+            (self.q_offset as usize, self.k_offset as usize, self.v_offset as usize);
+        let head = |b: usize, h: usize| {
+            let kv = h * kv_heads / heads;
+            let keys = lens.map_or(lk, |lens| (lens.at(b).max(0) as usize).min(lk));
+            Head {
+                q: q.from(q_offset + b * qs[0] + h * qs[1]),
+                // Without keys their views are empty.
+                k: if lk == 0 { k } else { k.from(k_offset + b * ks[0] + kv * ks[1]) },
+                v: if lk == 0 { v } else { v.from(v_offset + b * vs[0] + kv * vs[1]) },
+                out: out.from(b * os[0] + h * os[1]),
+                lse: lse.map(|lse| lse.from((b * heads + h) * lq)),
+                keys,
+            }
+        };
+        if lq <= FEW {
+            let cost = lq * lk * (dim / 2 + 8) + 200;
+            return parallel(size(&[batch, heads])?, cost, |range, scratch| {
+                range
+                    .into_iter()
+                    .try_for_each(|at| few::attend(&shape, head(at / heads, at % heads), scratch))
+            });
+        }
+        let parts = lq.div_ceil(QUERIES);
+        let rows = lq.div_ceil(parts);
+        let cost = rows * lk * (dim / 4 + 6) + lk * dim + 200;
+        parallel(size(&[batch, heads, parts])?, cost, |range, scratch| {
+            range.into_iter().try_for_each(|at| {
+                let (unit, part) = (at / parts, at % parts);
+                let queries = part * rows..(part * rows + rows).min(lq);
+                blocks::attend(&shape, head(unit / heads, unit % heads), queries, scratch)
+            })
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! The roof of a thread: multiply-adds on registers alone, which no kernel can beat.
+
+use crate::simd::F32x4;
+
+/// Independent sums: more than latency times issue width needs, few enough to stay in registers.
+const SUMS: usize = 12;
+
+/// `rounds` times 12 vector multiply-adds that touch no memory; the result only keeps them alive.
+pub fn roof(rounds: u32, seed: f32) -> f32 {
+    let factor = F32x4::splat(0.999 * seed);
+    let term = F32x4::splat(0.001 * seed);
+    let mut sums: [F32x4; SUMS] = std::array::from_fn(|i| F32x4::splat(i as f32 * seed));
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            // The sum is the addend, as in a product: the chain is one multiply-add long.
+            *sum = factor.madd(term, *sum);
+        }
+    }
+    sums.into_iter().fold(F32x4::splat(0.0), F32x4::add).sum()
+}
