@@ -44,11 +44,10 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
-      const backend = await OPENERS[kind](options);
+      const { backend, attempts } = await OPENERS[kind](options);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
-      const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
-      tried.push({ kind, ok: true, reason, ms: performance.now() - begin });
+      tried.push(...attempts.map((attempt) => ({ kind, ...attempt })));
       opened = createDevice(backend, tried);
       break;
     } catch (error) {
@@ -66,11 +65,18 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
 }
 
-const OPENERS: Readonly<Record<DeviceKind, (options: OpenDeviceOptions) => Promise<Backend>>> = {
+/** A backend, and what was tried below it. */
+interface Opened {
+  readonly backend: Backend;
+  readonly attempts: readonly Omit<DeviceAttempt, "kind">[];
+}
+
+const OPENERS: Readonly<Record<DeviceKind, (options: OpenDeviceOptions) => Promise<Opened>>> = {
   webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
-  wasm: async (options) => {
+  wasm: async ({ threads, wasm: module, signal }) => {
     const { openWasm } = await import("../../wasm/mod.ts");
-    return openWasm(options);
+    const { backend, attempts } = await openWasm({ threads, module, signal });
+    return { backend, attempts: attempts.map(({ variant, ok, reason, ms }) => ({ ok, reason: `${variant}: ${reason}`, ms })) };
   },
-  reference: () => Promise.resolve(openReference()),
+  reference: () => Promise.resolve({ backend: openReference(), attempts: [{ ok: true, reason: "It was asked for", ms: 0 }] }),
 };

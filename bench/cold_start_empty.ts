@@ -1,0 +1,2 @@
+/** The runtime's own start. */
+console.log("started");

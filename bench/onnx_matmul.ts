@@ -1,0 +1,40 @@
+/**
+ * The smallest ONNX model that multiplies two matrices: the peer's side of the benches.
+ *
+ * @module
+ */
+
+/** An ONNX model (protobuf, opset 13) with one MatMul: a [m, k] times b [k, n] gives c. */
+export function onnxMatmul(m: number, k: number, n: number): Uint8Array {
+  const node = message([[1, text("a")], [1, text("b")], [2, text("c")], [4, text("MatMul")]]);
+  const graph = message([[1, node], [2, text("matmul")], [11, value("a", [m, k])], [11, value("b", [k, n])], [12, value("c", [m, n])]]);
+  const opset = message([[1, text("")], [2, 13]]);
+  return message([[1, 8], [7, graph], [8, opset]]);
+}
+
+/** ValueInfoProto of a float32 tensor. */
+function value(name: string, shape: readonly number[]): Uint8Array {
+  const dims = message(shape.map((size): Field => [1, message([[1, size]])]));
+  return message([[1, text(name)], [2, message([[1, message([[1, 1], [2, dims]])]])]]);
+}
+
+type Field = readonly [number: number, content: number | Uint8Array];
+
+function message(fields: readonly Field[]): Uint8Array {
+  const bytes: number[] = [];
+  for (const [number, content] of fields) {
+    if (typeof content === "number") bytes.push(...varint(number << 3), ...varint(content));
+    else bytes.push(...varint(number << 3 | 2), ...varint(content.length), ...content);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push(value % 128 + 128);
+  return [...bytes, value];
+}
+
+function text(content: string): Uint8Array {
+  return new TextEncoder().encode(content);
+}
