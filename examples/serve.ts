@@ -1,8 +1,8 @@
 /**
  * Serves predictions over HTTP:
  *
- *     deno serve --allow-net --allow-read examples/serve.ts
- *     bun examples/serve.ts
+ *     deno serve --port 8000 --allow-net examples/serve.ts
+ *     bun --port 8000 examples/serve.ts
  *
  *     curl -s localhost:8000/v1/tabular/predict -H 'content-type: application/json' -d '{
  *       "train": [{"petal": 1.4, "kind": "setosa"}, {"petal": 1.3, "kind": "setosa"},
@@ -21,10 +21,9 @@ const device = await openDevice({ offThread: true });
 const classifier = await OrionMSPClassifier.load({ device });
 const app = createHandler({ classifier, onError: console.error });
 
-/** The port, the handler and how long a quiet connection stays open (seconds): Bun serves this, `deno serve` takes `fetch`. */
-const server: {
-  port: number;
-  idleTimeout: number;
-  fetch: (request: Request) => Response | Promise<Response>;
-} = { port: 8000, idleTimeout: 120, fetch: (request) => app.fetch(request) };
+/** The handler, and how long Bun keeps a quiet connection open (seconds). */
+const server: { idleTimeout: number; fetch: (request: Request) => Response | Promise<Response> } = {
+  idleTimeout: 120,
+  fetch: (request) => app.fetch(request),
+};
 export default server;

@@ -3,28 +3,13 @@
  *
  * @module
  */
-import { spawnWorker } from "./spawn.ts";
+import { type Spawned, type SpawnHandlers, spawnWorker } from "../sdk/device/worker/spawn.ts";
 
 /** Builds of the kernels, best first. */
 export const VARIANTS = ["threads", "relaxed", "simd"] as const;
 
 /** Name of a build of the kernels. */
 export type Variant = (typeof VARIANTS)[number];
-
-/** A thread that runs a script; messages go both ways. */
-export interface Spawned {
-  /** Sends a value to the script. */
-  post(message: unknown): void;
-  /** Ends the thread at once. */
-  terminate(): void;
-}
-
-/** What may be heard from a thread. */
-export interface SpawnHandlers {
-  message(data: unknown): void;
-  error(reason: string): void;
-  exit(): void;
-}
 
 /** What the WASM device needs of its runtime. */
 export interface WasmEnv {
@@ -37,7 +22,7 @@ export interface WasmEnv {
   canShare(): boolean;
   /** Whether threads can be started. */
   canSpawn(): boolean;
-  /** Starts a thread that does not keep the process alive. */
+  /** Starts a worker that does not keep the process alive. */
   spawn(source: string, handlers: SpawnHandlers): Spawned;
   /** Number of processors. */
   processors(): number;

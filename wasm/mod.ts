@@ -4,7 +4,7 @@
  * @module
  */
 export type { WasmBackend } from "./backend.ts";
-export type { Spawned, SpawnHandlers, Variant, WasmEnv } from "./env.ts";
+export type { Variant, WasmEnv } from "./env.ts";
 export { hostEnv, VARIANTS } from "./env.ts";
 export { openWasm, type OpenedWasm, type OpenWasmOptions, type WasmAttempt } from "./open_wasm.ts";
 export { probeFeatures, type WasmFeatures } from "./probe.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Spawned, WasmEnv } from "./env.ts";
+import type { Spawned } from "../sdk/device/worker/spawn.ts";
+import type { WasmEnv } from "./env.ts";
 import { WORKER_SOURCE, WORKER_STACK, type WorkerNews, type WorkerStart } from "./worker_source.ts";
 
 /** Threads that wait for jobs in a shared memory. */
@@ -99,6 +100,7 @@ export function startPool(env: WasmEnv, count: number, onLost: (reason: string) 
     async join(module, memory, signal) {
       workers.forEach(({ thread }, i) => {
         const start: WorkerStart = { module, memory, index: i + 1, stack: WORKER_STACK };
+        thread.hold(true);
         thread.post(start);
       });
       const timer = setTimeout(
@@ -111,6 +113,7 @@ export function startPool(env: WasmEnv, count: number, onLost: (reason: string) 
         signal?.throwIfAborted();
         await joined.promise;
       } finally {
+        for (const { thread } of workers) thread.hold(false);
         clearTimeout(timer);
         signal?.removeEventListener("abort", abort);
       }

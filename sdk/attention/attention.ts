@@ -44,7 +44,13 @@ export function attention(
   v: Tensor,
   options: AttentionOptions & { readonly lse: true },
 ): Required<AttentionResult>;
-export function attention(device: Device, q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): AttentionResult;
+export function attention(
+  device: Device,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options?: AttentionOptions,
+): AttentionResult;
 export function attention(
   device: Device,
   q: Tensor,
@@ -56,7 +62,11 @@ export function attention(
   if (kvtype !== "f32" && kvtype !== "f16") {
     throw new TypeError(`Cannot run attention: "k" has type "${kvtype}", expected "f32" or "f16"`);
   }
-  const ids = { q: use(device, "attention", "q", q), k: live(device, "attention", "k", k), v: use(device, "attention", "v", v, kvtype) };
+  const ids = {
+    q: use(device, "attention", "q", q),
+    k: live(device, "attention", "k", k),
+    v: use(device, "attention", "v", v, kvtype),
+  };
   expectRank("attention", "q", q, 3, 3);
   expectRank("attention", "k", k, 3, 3);
   expectShape("attention", "v", v, k.shape, `as "k"`);
@@ -76,13 +86,36 @@ export function attention(
     if (lse) fill(device, lse, -Infinity);
   } else if (out.size > 0) {
     device.submit({
-      op: "attention", ...ids, mask: 0, lens: 0, out: out.id, lse: lse?.id ?? 0,
-      batch: 1, heads, kvHeads, headDim, lq, lk,
-      qOffset: 0, qBatch: 0, qHead: lq * headDim, qRow: headDim,
-      kOffset: 0, kBatch: 0, kHead: lk * headDim, kRow: headDim,
-      vOffset: 0, vBatch: 0, vHead: lk * headDim, vRow: headDim,
-      outBatch: 0, outHead: lq * headDim, outRow: headDim,
-      kvtype: DTYPE_CODE[kvtype], causal: causal ? 1 : 0, scale,
+      op: "attention",
+      ...ids,
+      mask: 0,
+      lens: 0,
+      out: out.id,
+      lse: lse?.id ?? 0,
+      batch: 1,
+      heads,
+      kvHeads,
+      headDim,
+      lq,
+      lk,
+      qOffset: 0,
+      qBatch: 0,
+      qHead: lq * headDim,
+      qRow: headDim,
+      kOffset: 0,
+      kBatch: 0,
+      kHead: lk * headDim,
+      kRow: headDim,
+      vOffset: 0,
+      vBatch: 0,
+      vHead: lk * headDim,
+      vRow: headDim,
+      outBatch: 0,
+      outHead: lq * headDim,
+      outRow: headDim,
+      kvtype: DTYPE_CODE[kvtype],
+      causal: causal ? 1 : 0,
+      scale,
     });
   }
   return lse ? { out, lse } : { out };

@@ -22,7 +22,11 @@ export interface ConformanceLine {
 }
 
 /** Replays the files of a folder in order of their names; files of unknown methods are errors. */
-export async function conformance(folder: string, device: Device, print: (line: ConformanceLine) => void): Promise<boolean> {
+export async function conformance(
+  folder: string,
+  device: Device,
+  print: (line: ConformanceLine) => void,
+): Promise<boolean> {
   const names = (await readdir(folder)).filter((name) => /\.(safetensors|json)$/.test(name)).sort();
   let good = true;
   let replayed = 0;
@@ -33,14 +37,22 @@ export async function conformance(folder: string, device: Device, print: (line: 
       const checks = await replay(folder, name, device);
       line = checks && summary(name, checks, performance.now() - begin);
     } catch (error) {
-      line = { file: name, ok: false, text: `${name}  MISS  ${error instanceof Error ? error.message : String(error)}` };
+      line = {
+        file: name,
+        ok: false,
+        text: `${name}  MISS  ${error instanceof Error ? error.message : String(error)}`,
+      };
     }
     if (line === undefined) continue;
     replayed++;
     good &&= line.ok;
     print(line);
   }
-  if (replayed === 0) throw new Error(`Cannot replay "${folder}": it has no golden files (*.safetensors with params, rng.json, ensembles.json)`);
+  if (replayed === 0) {
+    throw new Error(
+      `Cannot replay "${folder}": it has no golden files (*.safetensors with params, rng.json, ensembles.json)`,
+    );
+  }
   return good;
 }
 
@@ -48,13 +60,19 @@ async function replay(folder: string, name: string, device: Device): Promise<Che
   const bytes = new Uint8Array(await readFile(`${folder}/${name}`));
   if (name.endsWith(".json")) return replayOrionJson(name, new TextDecoder().decode(bytes));
   const file = readSafetensors(bytes);
-  const params = JSON.parse(file.metadata["params"] ?? (file.metadata["config"] ? '{"slug":"orion-msp","kind":"weights"}' : "{}"));
-  if (params.slug !== "orion-msp") throw new RangeError(`Cannot replay method "${params.slug}": this version knows orion-msp`);
+  const params = JSON.parse(
+    file.metadata["params"] ?? (file.metadata["config"] ? '{"slug":"orion-msp","kind":"weights"}' : "{}"),
+  );
+  if (params.slug !== "orion-msp") {
+    throw new RangeError(`Cannot replay method "${params.slug}": this version knows orion-msp`);
+  }
   return await replayOrion(device, file, params, (weights) => findFile(folder, weights));
 }
 
 async function findFile(folder: string, name: string): Promise<Uint8Array> {
-  if (/[/\\]/.test(name)) throw new RangeError(`Cannot use weights "${name}": expected a file name without folders`);
+  if (/[/\\]/.test(name)) {
+    throw new RangeError(`Cannot use weights "${name}": expected a file name without folders`);
+  }
   try {
     return new Uint8Array(await readFile(`${folder}/${name}`));
   } catch {
@@ -67,8 +85,12 @@ function summary(name: string, checks: readonly Check[], ms: number): Conformanc
   const worst = checks.reduce((most, check) => Math.max(most, check.maxError), 0);
   const head = `${name.padEnd(36)} ${missed.length === 0 ? "ok  " : "MISS"}`;
   if (checks.length === 0) return { file: name, ok: true, text: `${head}  weights, loads` };
-  const text = `${head}  ${String(checks.length).padStart(3)} checks  largest error ${worst.toExponential(1)}  ${ms.toFixed(0)} ms`;
-  const details = missed.slice(0, 5).map(({ name: what, maxError, tolerance }) => `\n    ${what}: ${maxError.toExponential(2)} > ${tolerance.toExponential(1)}`);
+  const text = `${head}  ${String(checks.length).padStart(3)} checks  largest error ${
+    worst.toExponential(1)
+  }  ${ms.toFixed(0)} ms`;
+  const details = missed.slice(0, 5).map(({ name: what, maxError, tolerance }) =>
+    `\n    ${what}: ${maxError.toExponential(2)} > ${tolerance.toExponential(1)}`
+  );
   return { file: name, ok: missed.length === 0, text: text + details.join("") };
 }
 

@@ -13,6 +13,8 @@ import { runPredict } from "./predict.ts";
 
 const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", () => process.exit(0));
 
 process.exitCode = await runPredict(process.argv.slice(2), {
   async open({ device: prefer, threads, signal }): Promise<Session> {
@@ -23,7 +25,12 @@ process.exitCode = await runPredict(process.argv.slice(2), {
         predictor.dispose();
         device.dispose();
       };
-      return { predictor, device: `${device.kind}: ${device.report.adapter}`, close };
+      const { adapter } = device.report;
+      return {
+        predictor,
+        device: adapter.startsWith(device.kind) ? adapter : `${device.kind}: ${adapter}`,
+        close,
+      };
     } catch (error) {
       device.dispose();
       throw error;

@@ -154,7 +154,9 @@ export class TensorHandle extends Handle implements Tensor {
   async read(as: DType = "f32"): Promise<Float32Array | Uint16Array | Int32Array | Uint8Array | Int8Array> {
     const { backend } = this.store;
     if (as !== this.dtype) {
-      throw new TypeError(`Cannot read the tensor as "${as}": its type is "${this.dtype}", use read("${this.dtype}")`);
+      throw new TypeError(
+        `Cannot read the tensor as "${as}": its type is "${this.dtype}", use read("${this.dtype}")`,
+      );
     }
     const bytes = this.size * DTYPE_BYTES[as];
     const data = bytes === 0 ? new ArrayBuffer(0) : await backend.read(this.id, 0, bytes);

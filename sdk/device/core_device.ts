@@ -83,7 +83,9 @@ function createScope(
     view(tensor: Tensor, shape: readonly number[]): Tensor {
       check();
       const handle = ownHandle(tensor, root);
-      if (!(handle instanceof TensorHandle)) throw new TypeError("Cannot reshape a weight: expected a tensor");
+      if (!(handle instanceof TensorHandle)) {
+        throw new TypeError("Cannot reshape a weight: expected a tensor");
+      }
       const size = sizeOf(shape);
       if (size !== handle.size) {
         throw new RangeError(
@@ -159,7 +161,9 @@ function packWeight(
     );
   }
   if (scales && (!(scales instanceof Float32Array) || scales.length !== n)) {
-    throw new RangeError(`Cannot make an int8 weight of shape [${shape}]: "scales" has ${scales.length} numbers, expected ${n}`);
+    throw new RangeError(
+      `Cannot make an int8 weight of shape [${shape}]: "scales" has ${scales.length} numbers, expected ${n}`,
+    );
   }
   const held: HeldBuffer[] = [];
   let raw: HeldBuffer | undefined;

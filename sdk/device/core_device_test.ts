@@ -106,7 +106,11 @@ describe("a device", () => {
       assertThrows(() => device.tensor(new Float32Array(2), shape), RangeError);
       assertThrows(() => device.empty(shape), RangeError);
     }
-    assertThrows(() => device.tensor(new Float32Array(5), [2, 3]), RangeError, "has 6 elements but the data has 5");
+    assertThrows(
+      () => device.tensor(new Float32Array(5), [2, 3]),
+      RangeError,
+      "has 6 elements but the data has 5",
+    );
     assertThrows(() => device.tensor([1, 2] as unknown as Float32Array, [2]), TypeError);
     assertThrows(() => device.tensor(new Float64Array(2) as unknown as Float32Array, [2]), TypeError);
     assertThrows(() => device.empty([2], "toString" as "f32"), TypeError);
@@ -117,7 +121,10 @@ describe("a device", () => {
     const tensor = device.tensor(new Float32Array(0), [3, 0]);
     assertEquals([tensor.size, tensor.bytes, (await tensor.read()).length], [0, 0, 0]);
     assertEquals(unary(device, "exp", tensor).shape, [3, 0]);
-    assertEquals(linear(device, make(device, 0, 4), device.weight(new Float32Array(8), [2, 4])).shape, [0, 2]);
+    assertEquals(linear(device, make(device, 0, 4), device.weight(new Float32Array(8), [2, 4])).shape, [
+      0,
+      2,
+    ]);
     assertEquals(make(device, 2 ** 52, 2 ** 52, 0).size, 0);
   });
 

@@ -45,7 +45,11 @@ export interface Device extends Disposable {
   /** A tensor with undefined contents. */
   empty(shape: readonly number[], dtype?: DType): Tensor;
   /** A matrix [n, k] prepared for {@linkcode linear}; `Int8Array` needs `scales` [n] (one per output). */
-  weight(data: Float32Array | Uint16Array | Int8Array, shape: readonly [number, number], scales?: Float32Array): Weight;
+  weight(
+    data: Float32Array | Uint16Array | Int8Array,
+    shape: readonly [number, number],
+    scales?: Float32Array,
+  ): Weight;
   /** Another tensor over the same memory with another shape of the same size; the memory is freed with the last of them. */
   view(tensor: Tensor, shape: readonly number[]): Tensor;
   /** Queues an operation whose record is already checked; only the functions in `ops/` call it. */

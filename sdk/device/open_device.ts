@@ -7,6 +7,8 @@ import type { Backend, DeviceKind } from "./backend.ts";
 import { createDevice } from "./core_device.ts";
 import type { Device, DeviceAttempt, DeviceReport } from "./device.ts";
 import { openReference } from "./reference/mod.ts";
+import { type BackendOptions, openOffThread, type SpawnServer } from "./worker/off_thread.ts";
+import { spawnWorker } from "./worker/spawn.ts";
 
 /** Options of {@linkcode openDevice}. */
 export interface OpenDeviceOptions {
@@ -32,24 +34,44 @@ export interface OpenDeviceOptions {
  * @throws Error with all reasons if nothing works; the signal's reason if it is aborted.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { prefer, onReport, signal } = options;
+  const tried: DeviceAttempt[] = [];
+  const { offThread, onReport } = options;
+  const backend = await (offThread ? openOffThread(spawnDeviceWorker, options, tried) : openBackend(options, tried));
+  const device = createDevice(backend, tried);
+  try {
+    onReport?.(device.report);
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+  return device;
+}
+
+/**
+ * Opens the best backend that works in this thread.
+ *
+ * @param options What to prefer.
+ * @param tried Gets what was tried, in order.
+ * @returns The backend.
+ * @throws As {@linkcode openDevice}.
+ */
+export async function openBackend(options: BackendOptions, tried: DeviceAttempt[]): Promise<Backend> {
+  const { prefer, signal } = options;
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
     throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
   }
   const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm" ? ["wasm"] : [prefer, "wasm"];
-  const tried: DeviceAttempt[] = [];
   const causes: unknown[] = [];
-  let opened: Device | undefined;
   for (const kind of order) {
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
-      const { backend, attempts } = await OPENERS[kind](options);
+      const backend = await OPENERS[kind](options, tried);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
-      tried.push(...attempts.map((attempt) => ({ kind, ...attempt })));
-      opened = createDevice(backend, tried);
-      break;
+      const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
+      tried.push({ kind, ok: true, reason, ms: performance.now() - begin });
+      return backend;
     } catch (error) {
       signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
@@ -57,26 +79,27 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       causes.push(error);
     }
   }
-  if (opened) {
-    onReport?.(opened.report);
-    return opened;
-  }
   const reasons = tried.map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
 }
 
-/** A backend, and what was tried below it. */
-interface Opened {
-  readonly backend: Backend;
-  readonly attempts: readonly Omit<DeviceAttempt, "kind">[];
-}
+type Opener = (options: BackendOptions, tried: DeviceAttempt[]) => Promise<Backend>;
 
-const OPENERS: Readonly<Record<DeviceKind, (options: OpenDeviceOptions) => Promise<Opened>>> = {
+const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
-  wasm: async ({ threads, wasm: module, signal }) => {
+  wasm: async ({ threads, wasm, signal }, tried) => {
     const { openWasm } = await import("../../wasm/mod.ts");
-    const { backend, attempts } = await openWasm({ threads, module, signal });
-    return { backend, attempts: attempts.map(({ variant, ok, reason, ms }) => ({ ok, reason: `${variant}: ${reason}`, ms })) };
+    const { backend, attempts } = await openWasm({ threads, module: wasm, signal });
+    for (const { variant, ok, reason, ms } of attempts) {
+      if (!ok) tried.push({ kind: "wasm", ok, reason: `Build "${variant}" does not work: ${reason}`, ms });
+    }
+    return backend;
   },
-  reference: () => Promise.resolve({ backend: openReference(), attempts: [{ ok: true, reason: "It was asked for", ms: 0 }] }),
+  reference: () => Promise.resolve(openReference()),
+};
+
+/** Starts this folder's worker module, `.ts` in the sources and `.js` in the package. */
+const spawnDeviceWorker: SpawnServer = (handlers) => {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return spawnWorker(new URL(`./worker/device_worker.${extension}`, import.meta.url), handlers);
 };

@@ -24,10 +24,12 @@ export function scoped<T extends Kept>(device: Device, run: (scope: Scope) => T)
   try {
     const result = run(scope);
     if (result instanceof Promise) {
-      throw new TypeError("Cannot run an async function in scoped(): make a scope with device.scope() and dispose it yourself");
+      throw new TypeError(
+        "Cannot run an async function in scoped(): make a scope with device.scope() and dispose it yourself",
+      );
     }
     if (isTensor(result)) scope.keep(result);
-    else { for (const tensor of Object.values(result)) if (tensor !== undefined) scope.keep(tensor as Tensor); }
+    else for (const tensor of Object.values(result)) if (tensor !== undefined) scope.keep(tensor as Tensor);
     return result;
   } finally {
     scope.dispose();

@@ -13,7 +13,10 @@ describe("scoped()", () => {
       return s.empty([1]);
     });
     const two = scoped(device, (s) => [s.empty([1]), s.empty([1])]);
-    const record = scoped(device, (s): { a: Tensor; b?: Tensor } => ({ a: s.empty([1]), ...(s.empty([7]) && {}) }));
+    const record = scoped(
+      device,
+      (s): { a: Tensor; b?: Tensor } => ({ a: s.empty([1]), ...(s.empty([7]) && {}) }),
+    );
     assertEquals(device.report.tensors, 4);
     for (const tensor of [one, ...two, record.a]) tensor.dispose();
     assertEquals([device.report.bytes, device.report.tensors], [0, 0]);

@@ -1,5 +1,6 @@
 import { Hono } from "hono/tiny";
 import { ApiError } from "./api_error.ts";
+import { deadline } from "./deadline.ts";
 import { type Limits, withDefaults } from "./limits.ts";
 import { type Cell, type Label, type PredictRequest, readPredictRequest } from "./predict_request.ts";
 import { createQueue, QueueFullError } from "./queue.ts";
@@ -70,15 +71,13 @@ export function createHandler(options: HandlerOptions): Hono {
   app.get("/health", (c) => c.json({ status: "ok", model, device: classifier.device?.kind ?? null }));
   app.post("/v1/tabular/predict", async (c) => {
     const body = readPredictRequest(await readJson(c.req.raw, limits.bodyBytes), limits);
-    const timeout = AbortSignal.timeout(limits.timeoutMs);
-    // The request's own signal may fire after a normal answer too; by then nothing listens.
-    const signal = AbortSignal.any([c.req.raw.signal, timeout]);
+    const limit = deadline(c.req.raw.signal, limits.timeoutMs);
     const start = performance.now();
     try {
-      const answer = await queue.run(() => predict(classifier, body, signal, start), signal);
+      const answer = await queue.run(() => predict(classifier, body, limit.signal, start), limit.signal);
       return c.json({ ...answer, model } satisfies PredictResponse);
     } catch (error) {
-      if (timeout.aborted && signal.reason === timeout.reason) {
+      if (limit.timedOut) {
         throw new ApiError(
           503,
           "timeout",
@@ -89,10 +88,9 @@ export function createHandler(options: HandlerOptions): Hono {
           },
         );
       }
-      if (c.req.raw.signal.aborted) {
-        throw new ApiError(499, "aborted", "The client closed the request", { cause: error });
-      }
-      throw error;
+      throw limit.signal.aborted ? clientClosed(error) : error;
+    } finally {
+      limit.release();
     }
   });
 

@@ -220,10 +220,7 @@ describe("POST /v1/tabular/predict", () => {
 
   test("predict answers 503 when it takes too long", async () => {
     const self = fake(() => new Promise(() => {}));
-    // The runtime lets a program end while only this kind of timer waits.
-    const alive = setTimeout(() => {}, 10_000);
     const response = await createHandler({ ...self, limits: { timeoutMs: 20 } }).request(post(GOOD));
-    clearTimeout(alive);
     assertEquals((await refusal(response, 503)).code, "timeout");
     assertEquals(self.live, 0);
   });

@@ -16,6 +16,9 @@ export interface Limits {
   timeoutMs: number;
 }
 
+/** Timers take no longer time than this. */
+const MOST = 2 ** 31 - 1;
+
 const DEFAULTS: Limits = {
   bodyBytes: 8 * 2 ** 20,
   trainRows: 10_000,
@@ -31,15 +34,15 @@ const DEFAULTS: Limits = {
  *
  * @param given Some limits.
  * @returns All limits.
- * @throws {RangeError} If one is not a whole number of at least 0.
+ * @throws {RangeError} If one is not a whole number from 0 to 2^31 - 1.
  */
 export function withDefaults(given: Partial<Limits> = {}): Limits {
   const limits = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
     const value = given[name] ?? DEFAULTS[name];
-    if (!(Number.isInteger(value) && value >= 0)) {
+    if (!(Number.isInteger(value) && value >= 0 && value <= MOST)) {
       throw new RangeError(
-        `Cannot create the handler: limit "${name}" is ${value}, expected a whole number of at least 0`,
+        `Cannot create the handler: limit "${name}" is ${value}, expected a whole number from 0 to ${MOST}`,
       );
     }
     limits[name] = value;

@@ -9,7 +9,15 @@ describe("bfloat16", () => {
   });
 
   test("rounds to the nearest, ties to even, and keeps NaN", () => {
-    const floats = Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 1 + 2 ** -8 + 2 ** -20, -3.4e38, NaN, -Infinity);
+    const floats = Float32Array.of(
+      1,
+      1 + 2 ** -8,
+      1 + 3 * 2 ** -8,
+      1 + 2 ** -8 + 2 ** -20,
+      -3.4e38,
+      NaN,
+      -Infinity,
+    );
     const bits = floatsToBrains(floats);
     assertEquals(Array.from(bits.subarray(0, 4)), [0x3f80, 0x3f80, 0x3f82, 0x3f81]);
     assertEquals([bits[4], bits[6]], [0xff80, 0xff80]);

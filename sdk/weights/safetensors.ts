@@ -51,19 +51,29 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   }
   places.sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkCoverage(places, bytes.length - dataOffset);
-  return { tensors: new Map(places.map((place) => [place.name, readEntry(bytes, dataOffset, place)])), metadata };
+  return {
+    tensors: new Map(places.map((place) => [place.name, readEntry(bytes, dataOffset, place)])),
+    metadata,
+  };
 }
 
 function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataOffset: number } {
   const fail = (reason: string, cause?: unknown): never => {
-    throw new WeightsError(`Cannot read the safetensors file: ${reason}`, cause === undefined ? {} : { cause });
+    throw new WeightsError(
+      `Cannot read the safetensors file: ${reason}`,
+      cause === undefined ? {} : { cause },
+    );
   };
-  if (bytes.length < 8) fail(`it has ${bytes.length} bytes, expected at least 8 for the length of the header`);
+  if (bytes.length < 8) {
+    fail(`it has ${bytes.length} bytes, expected at least 8 for the length of the header`);
+  }
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER) fail(`its header has ${length} bytes, expected at most ${MAX_HEADER}`);
   if (length < 2) fail(`its header has ${length} bytes, expected at least 2`);
   const dataOffset = 8 + Number(length);
-  if (dataOffset > bytes.length) fail(`its header ends at byte ${dataOffset} but the file has ${bytes.length} bytes`);
+  if (dataOffset > bytes.length) {
+    fail(`its header ends at byte ${dataOffset} but the file has ${bytes.length} bytes`);
+  }
 
   let text = "";
   let header: unknown;
@@ -97,9 +107,13 @@ function checkPlace(name: string, value: unknown, dataLength: number): Place {
   if (!isRecord(value)) return fail("its entry is not an object");
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== "string" || !Object.hasOwn(ARRAY_TYPES, dtype)) {
-    return fail(`its type is ${JSON.stringify(dtype)}, expected one of ${Object.keys(ARRAY_TYPES).join(", ")}`);
+    return fail(
+      `its type is ${JSON.stringify(dtype)}, expected one of ${Object.keys(ARRAY_TYPES).join(", ")}`,
+    );
   }
-  if (!isSizes(shape)) return fail(`its shape is ${JSON.stringify(shape)}, expected a list of whole numbers from 0`);
+  if (!isSizes(shape)) {
+    return fail(`its shape is ${JSON.stringify(shape)}, expected a list of whole numbers from 0`);
+  }
   if (!isSizes(offsets) || offsets.length !== 2) {
     return fail(`its offsets are ${JSON.stringify(offsets)}, expected two whole numbers from 0`);
   }
@@ -123,9 +137,13 @@ function checkCoverage(places: readonly Place[], dataLength: number): void {
   let reached = 0;
   for (const { name, begin, end } of places) {
     if (begin !== reached) {
-      const problem = begin < reached ? "overlaps the tensor before it" : "leaves a gap after the tensor before it";
+      const problem = begin < reached
+        ? "overlaps the tensor before it"
+        : "leaves a gap after the tensor before it";
       throw new WeightsError(
-        `Cannot read tensor ${JSON.stringify(name)}: its data ${problem}, it begins at byte ${begin}, expected ${reached}`,
+        `Cannot read tensor ${
+          JSON.stringify(name)
+        }: its data ${problem}, it begins at byte ${begin}, expected ${reached}`,
       );
     }
     reached = end;
@@ -175,7 +193,9 @@ export function writeSafetensors(
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const length = Math.ceil(json.length / 8) * 8;
   if (length > MAX_HEADER) {
-    throw new WeightsError(`Cannot write the safetensors file: its header has ${length} bytes, expected at most ${MAX_HEADER}`);
+    throw new WeightsError(
+      `Cannot write the safetensors file: its header has ${length} bytes, expected at most ${MAX_HEADER}`,
+    );
   }
 
   const bytes = new Uint8Array(8 + length + end);
@@ -195,8 +215,12 @@ function checkEntry(name: string, { dtype, shape, data }: SafetensorsEntry): voi
     throw new WeightsError(`Cannot write tensor ${JSON.stringify(name)}: ${reason}`);
   };
   if (name === METADATA) fail("the name is reserved");
-  if (!Object.hasOwn(ARRAY_TYPES, dtype)) fail(`its type is "${dtype}", expected one of ${Object.keys(ARRAY_TYPES).join(", ")}`);
-  if (!(data instanceof (ARRAY_TYPES[dtype] as unknown as new () => object))) fail(`its data is not the array of ${dtype}`);
+  if (!Object.hasOwn(ARRAY_TYPES, dtype)) {
+    fail(`its type is "${dtype}", expected one of ${Object.keys(ARRAY_TYPES).join(", ")}`);
+  }
+  if (!(data instanceof (ARRAY_TYPES[dtype] as unknown as new () => object))) {
+    fail(`its data is not the array of ${dtype}`);
+  }
   const elements = isSizes(shape) ? shape.reduce((product, size) => product * size, 1) : NaN;
   if (elements !== data.length) fail(`its shape is [${shape}] but its data has ${data.length} elements`);
 }

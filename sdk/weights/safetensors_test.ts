@@ -20,7 +20,7 @@ const ENTRIES: ReadonlyMap<string, SafetensorsEntry> = new Map<string, Safetenso
   ["bool", { dtype: "BOOL", shape: [2], data: Uint8Array.of(0, 1) }],
   ["scalar", { dtype: "F32", shape: [], data: Float32Array.of(7) }],
   ["none", { dtype: "F32", shape: [3, 0], data: new Float32Array(0) }],
-  ["na\u00efve \"name\"\n", { dtype: "U8", shape: [1], data: Uint8Array.of(9) }],
+  ['na\u00efve "name"\n', { dtype: "U8", shape: [1], data: Uint8Array.of(9) }],
   ["__proto__", { dtype: "U8", shape: [1], data: Uint8Array.of(8) }],
 ]);
 
@@ -50,12 +50,15 @@ describe("writeSafetensors() and readSafetensors()", () => {
       const entries = new Map(names.map((name): [string, SafetensorsEntry] => {
         const shape = Array.from({ length: r.int(0, 4) }, () => r.int(0, 5));
         const size = shape.reduce((product, n) => product * n, 1);
-        return [name, r.pick<SafetensorsEntry>([
-          { dtype: "F32", shape, data: r.normals(size) },
-          { dtype: "I8", shape, data: Int8Array.from(r.ints(size, -128, 128)) },
-          { dtype: "F16", shape, data: Uint16Array.from(r.ints(size, 0, 65536)) },
-          { dtype: "F64", shape, data: Float64Array.from(r.normals(size)) },
-        ])];
+        return [
+          name,
+          r.pick<SafetensorsEntry>([
+            { dtype: "F32", shape, data: r.normals(size) },
+            { dtype: "I8", shape, data: Int8Array.from(r.ints(size, -128, 128)) },
+            { dtype: "F16", shape, data: Uint16Array.from(r.ints(size, 0, 65536)) },
+            { dtype: "F64", shape, data: Float64Array.from(r.normals(size)) },
+          ]),
+        ];
       }));
       const { tensors } = readSafetensors(writeSafetensors(entries));
       for (const [name, entry] of entries) assertEquals(tensors.get(name), entry);
@@ -67,7 +70,10 @@ describe("writeSafetensors() and readSafetensors()", () => {
     const data = new Float32Array(2);
     assertThrows(() => write({ dtype: "F32", shape: [3], data }), WeightsError);
     assertThrows(() => write({ dtype: "F32", shape: [-2], data }), WeightsError);
-    assertThrows(() => write({ dtype: "F64", shape: [2], data: data as unknown as Float64Array }), WeightsError);
+    assertThrows(
+      () => write({ dtype: "F64", shape: [2], data: data as unknown as Float64Array }),
+      WeightsError,
+    );
     assertThrows(() => write({ dtype: "F8" as "F32", shape: [2], data }), WeightsError);
     assertThrows(() => write({ dtype: "F32", shape: [2], data }, "__metadata__"), WeightsError);
     assertThrows(() => writeSafetensors(new Map(), { a: 1 as unknown as string }), WeightsError);
@@ -138,7 +144,10 @@ const FAULTS: readonly (readonly [string, Uint8Array])[] = [
   ["has a header that is a list", file("[1]")],
   ["has a header that is a number", file("12")],
   ["names a tensor twice", file(`{"a":${JSON.stringify(f32(0, 4))},"a":${JSON.stringify(f32(4, 8))}}`, 8)],
-  ["names a tensor twice, once with an escape", file(`{"a":${JSON.stringify(f32(0, 4))},"\\u0061" :${JSON.stringify(f32(4, 8))}}`, 8)],
+  [
+    "names a tensor twice, once with an escape",
+    file(`{"a":${JSON.stringify(f32(0, 4))},"\\u0061" :${JSON.stringify(f32(4, 8))}}`, 8),
+  ],
   ["names a field twice", file('{"a":{"dtype":"F32","dtype":"U8","shape":[1],"data_offsets":[0,4]}}', 4)],
   ["nests 200,000 lists", file(`{"a":${deep(200_000)}}`)],
   ["nests 200,000 objects", file('{"a":'.repeat(200_000) + "1" + "}".repeat(200_000))],
@@ -156,7 +165,10 @@ const FAULTS: readonly (readonly [string, Uint8Array])[] = [
   ["has three offsets", file({ a: { ...f32(0, 4), data_offsets: [0, 4, 4] } }, 4)],
   ["has no offsets", file({ a: { dtype: "F32", shape: [1] } }, 4)],
   ["has a shape with a product over 2^53", file({ a: f32(0, 4, [2 ** 30, 2 ** 30]) }, 4)],
-  ["has a shape whose product overflows to 0", file({ a: f32(0, 0, Array.from({ length: 64 }, () => 2 ** 32)) }, 0)],
+  [
+    "has a shape whose product overflows to 0",
+    file({ a: f32(0, 0, Array.from({ length: 64 }, () => 2 ** 32)) }, 0),
+  ],
   ["has a negative size", file({ a: f32(0, 4, [-1]) }, 4)],
   ["has two negative sizes", file({ a: f32(0, 4, [-1, -1]) }, 4)],
   ["has a fractional size", file({ a: f32(0, 4, [0.5, 2]) }, 4)],
@@ -188,13 +200,20 @@ describe("readSafetensors() refuses a file that", () => {
 describe("readSafetensors() accepts a file that", () => {
   test("has tensors without elements, wherever they are", () => {
     const empty = f32(4, 4, [0, 5]);
-    const { tensors } = readSafetensors(file({ z: f32(0, 0, [0]), a: f32(0, 4), m: empty, n: { ...empty, shape: [2 ** 40, 0] }, b: f32(4, 8) }, 8));
+    const { tensors } = readSafetensors(
+      file(
+        { z: f32(0, 0, [0]), a: f32(0, 4), m: empty, n: { ...empty, shape: [2 ** 40, 0] }, b: f32(4, 8) },
+        8,
+      ),
+    );
     assertEquals([...tensors.keys()].length, 5);
     assertEquals(tensors.get("n")!.shape, [2 ** 40, 0]);
   });
 
   test("names a tensor __proto__, without changing any prototype", () => {
-    const header = `{"__proto__":${JSON.stringify(f32(0, 4))},"__metadata__":{"__proto__":"x","constructor":"y"}}`;
+    const header = `{"__proto__":${
+      JSON.stringify(f32(0, 4))
+    },"__metadata__":{"__proto__":"x","constructor":"y"}}`;
     const { tensors, metadata } = readSafetensors(file(header, 4));
     assertEquals([...tensors.keys()], ["__proto__"]);
     assertEquals(Object.getPrototypeOf(metadata), Object.prototype);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Device, gather, reshape, type Tensor, transpose } from "../../sdk/device/mod.ts";
+import { concat, type Device, gather, reshape, type Tensor, transpose } from "../../sdk/device/mod.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
 import type { NdArray } from "./arrays.ts";
 import { embedColumns, replaceSkipped, SKIP } from "./column_embedder.ts";
@@ -101,9 +101,13 @@ async function embedRows(d: Device, config: OrionConfig, p: Parameters, cells: C
     for (let c = 0; c < count; c++) data.set(columns.subarray(c * rows + from, c * rows + to), c * (to - from));
     return d.tensor(data, [count, to - from]);
   };
-  const all = part(0, rows);
-  const known = await embedColumns(d, config, p.column, cells.embedWithTest ? all : part(0, n), undefined, signal);
-  const { embeddings } = cells.embedWithTest ? known : await embedColumns(d, config, p.column, all, known.context, signal);
+  const embeddings = cells.embedWithTest || n === rows
+    ? (await embedColumns(d, config, p.column, part(0, rows), undefined, signal)).embeddings
+    : await (async () => {
+      const train = await embedColumns(d, config, p.column, part(0, n), undefined, signal);
+      const test = await embedColumns(d, config, p.column, part(n, rows), train.context, signal);
+      return concat(d, [train.embeddings, test.embeddings], 1);
+    })();
   const whole = replaceSkipped(d, p.column, embeddings, cells.skipped);
   return transpose(d, reshape(d, whole, [embedded, h, rows, config.embed_dim]), [0, 2, 1, 3]);
 }

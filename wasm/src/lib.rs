@@ -3,6 +3,9 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(all(target_arch = "wasm32", target_feature = "atomics"), feature(stdarch_wasm_atomic_wait))]
 
+// wasm-bindgen prepares the module for threads and needs its own allocator functions in it.
+use wasm_bindgen as _;
+
 pub mod attention;
 pub mod cast;
 mod door;

@@ -34,7 +34,12 @@ const SIZES: readonly Sizes[] = [
 ];
 
 /** Queries at an offset of their own matrix, keys and values side by side in another. */
-function inputs(d: Device, random: Random, s: Sizes, kvBatch = s.batch): readonly [HeadView, HeadView, HeadView] {
+function inputs(
+  d: Device,
+  random: Random,
+  s: Sizes,
+  kvBatch = s.batch,
+): readonly [HeadView, HeadView, HeadView] {
   const width = s.heads * s.headDim;
   const kvWidth = s.heads / s.group * s.headDim;
   const q = d.tensor(random.normals(s.batch * s.lq * (width + 3)), [s.batch, s.lq, width + 3]);
@@ -43,14 +48,16 @@ function inputs(d: Device, random: Random, s: Sizes, kvBatch = s.batch): readonl
 }
 
 const attendCases: readonly ConformanceCase[] = SIZES.map((s) => ({
-  name: `attend() with ${s.heads} heads in groups of ${s.group}, [${s.batch}, ${s.lq} x ${s.lk}, ${s.headDim}]`,
+  name:
+    `attend() with ${s.heads} heads in groups of ${s.group}, [${s.batch}, ${s.lq} x ${s.lk}, ${s.headDim}]`,
   run: (d: Device, random: Random): Record<string, Tensor> => {
     const heads = { heads: s.heads, kvHeads: s.heads / s.group, headDim: s.headDim };
     const [q, k, v] = inputs(d, random, s);
     const mask = d.tensor(Uint8Array.from(random.ints(s.lq * s.lk, 0, 3)), [s.lq, s.lk]);
     const lens = d.tensor(random.ints(s.batch, 0, s.lk + 1), [s.batch]);
     const half = { tensor: cast(d, k.tensor, "f16") };
-    const with_ = (options: Partial<AttendOptions>) => attend(d, q, k, v, { ...heads, ...options, lse: true });
+    const with_ = (options: Partial<AttendOptions>) =>
+      attend(d, q, k, v, { ...heads, ...options, lse: true });
     const plain = with_({});
     const masked = with_({ mask, scale: 0.7 });
     const limited = with_({ lens });
@@ -80,7 +87,10 @@ const sharedCase: ConformanceCase = {
     const options = { heads: 4, kvHeads: 2, headDim: 8 };
     const [q, k, v] = inputs(d, random, s, 6);
     const [manyQ, oneK, oneV] = inputs(d, random, { ...s, batch: 3 }, 1);
-    return { oneQuery: attend(d, q, k, v, options), oneKey: attend(d, manyQ, oneK, oneV, { ...options, causal: true }) };
+    return {
+      oneQuery: attend(d, q, k, v, options),
+      oneKey: attend(d, manyQ, oneK, oneV, { ...options, causal: true }),
+    };
   },
 };
 
@@ -96,23 +106,29 @@ const headMajorCases: readonly ConformanceCase[] = SIZES.slice(0, 8).map((s) => 
   },
 }));
 
-const ropeCases: readonly ConformanceCase[] = [[1, 1, 1, 2], [2, 5, 3, 8], [3, 33, 4, 16], [1, 100, 2, 64]].map(
-  ([batch, length, heads, headDim]) => ({
-    name: `rope() of ${heads} heads of ${headDim} in [${batch}, ${length}]`,
-    run: (d: Device, random: Random): Record<string, Tensor> => {
-      const width = heads! * headDim! + 5;
-      const freqs = d.tensor(random.uniforms(headDim! / 2, 0.001, 1), [headDim! / 2]);
-      const make = () => d.tensor(random.normals(batch! * length! * width), [batch!, length!, width]);
-      const options = { heads: heads!, headDim: headDim! };
-      return {
-        pairs: rope(d, make(), freqs, options),
-        halves: rope(d, make(), freqs, { ...options, interleaved: false, offset: 5 }),
-        moved: rope(d, make(), freqs, { ...options, start: 1000, offset: 2 }),
-        wrapped: rope(d, make(), freqs, { ...options, length: Math.ceil(length! / 2) }),
-      };
-    },
-  }),
-);
+const ropeCases: readonly ConformanceCase[] = [[1, 1, 1, 2], [2, 5, 3, 8], [3, 33, 4, 16], [1, 100, 2, 64]]
+  .map(
+    ([batch, length, heads, headDim]) => ({
+      name: `rope() of ${heads} heads of ${headDim} in [${batch}, ${length}]`,
+      run: (d: Device, random: Random): Record<string, Tensor> => {
+        const width = heads! * headDim! + 5;
+        const freqs = d.tensor(random.uniforms(headDim! / 2, 0.001, 1), [headDim! / 2]);
+        const make = () => d.tensor(random.normals(batch! * length! * width), [batch!, length!, width]);
+        const options = { heads: heads!, headDim: headDim! };
+        return {
+          pairs: rope(d, make(), freqs, options),
+          halves: rope(d, make(), freqs, { ...options, interleaved: false, offset: 5 }),
+          moved: rope(d, make(), freqs, { ...options, start: 1000, offset: 2 }),
+          wrapped: rope(d, make(), freqs, { ...options, length: Math.ceil(length! / 2) }),
+        };
+      },
+    }),
+  );
 
 /** All cases of this file. */
-export const attentionCases: readonly ConformanceCase[] = [...attendCases, sharedCase, ...headMajorCases, ...ropeCases];
+export const attentionCases: readonly ConformanceCase[] = [
+  ...attendCases,
+  sharedCase,
+  ...headMajorCases,
+  ...ropeCases,
+];

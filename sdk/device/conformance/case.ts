@@ -55,6 +55,12 @@ export function assertClose(actual: ArrayLike<number>, expected: ArrayLike<numbe
     worst = Math.max(worst, Math.abs(a - e));
     largest = Math.max(largest, Math.abs(e));
   }
-  assert(error <= MAX_NMSE * power, `${what}: normalised mean squared error is ${error / power}, at most ${MAX_NMSE}`);
-  assert(worst <= MAX_DIFFERENCE * largest, `${what}: largest difference is ${worst} beside values up to ${largest}`);
+  assert(
+    error <= MAX_NMSE * power,
+    `${what}: normalised mean squared error is ${error / power}, at most ${MAX_NMSE}`,
+  );
+  assert(
+    worst <= MAX_DIFFERENCE * largest,
+    `${what}: largest difference is ${worst} beside values up to ${largest}`,
+  );
 }

@@ -23,7 +23,13 @@ import { unary, type UnaryKind } from "../ops/unary.ts";
 import type { Tensor } from "../tensor.ts";
 import type { ConformanceCase } from "./case.ts";
 
-const SHAPES: readonly (readonly [number, number, number])[] = [[1, 1, 1], [2, 3, 4], [1, 5, 17], [3, 16, 33], [7, 1, 64]];
+const SHAPES: readonly (readonly [number, number, number])[] = [
+  [1, 1, 1],
+  [2, 3, 4],
+  [1, 5, 17],
+  [3, 16, 33],
+  [7, 1, 64],
+];
 
 const unaryCases: readonly ConformanceCase[] = (Object.keys(UNARY_CODE) as UnaryKind[]).map((kind) => ({
   name: `unary() ${kind}`,
@@ -31,7 +37,9 @@ const unaryCases: readonly ConformanceCase[] = (Object.keys(UNARY_CODE) as Unary
     const positive = kind === "log" || kind === "sqrt";
     const data = positive ? random.uniforms(131, 0.01, 50) : random.normals(131, 4);
     // Far out, where approximations of exponentials overflow if they are careless.
-    const edges = Float32Array.from(positive ? [1e-30, 1, 1e30] : kind === "exp" ? [0, 80, -80] : [0, 100, -100]);
+    const edges = Float32Array.from(
+      positive ? [1e-30, 1, 1e30] : kind === "exp" ? [0, 80, -80] : [0, 100, -100],
+    );
     return { spread: unary(d, kind, d.tensor(data, [131])), edges: unary(d, kind, d.tensor(edges, [3])) };
   },
 }));
@@ -108,10 +116,32 @@ const embedCases: readonly ConformanceCase[] = [[1, 1], [5, 8], [33, 17], [100, 
 const castCase: ConformanceCase = {
   name: "cast() between all types",
   run: (d, random): Record<string, Tensor> => {
-    const edges = [0, -0, 1, 65504, 65519, 65520, 1e9, -1e9, 6e-8, 2.9e-8, 3.1e-8, 6.1e-5, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 2.5, 3.5, -2.5, Infinity];
+    const edges = [
+      0,
+      -0,
+      1,
+      65504,
+      65519,
+      65520,
+      1e9,
+      -1e9,
+      6e-8,
+      2.9e-8,
+      3.1e-8,
+      6.1e-5,
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      2.5,
+      3.5,
+      -2.5,
+      Infinity,
+    ];
     const data = Float32Array.from([...edges, ...random.normals(100, 100), ...random.normals(100, 1e-5)]);
     const f32 = d.tensor(data, [data.length]);
-    const whole = Float32Array.from([...edges.filter((x) => Math.abs(x) < 2e9), ...random.normals(100, 1000)]);
+    const whole = Float32Array.from([
+      ...edges.filter((x) => Math.abs(x) < 2e9),
+      ...random.normals(100, 1000),
+    ]);
     const halves = d.tensor(Uint16Array.from({ length: 0x7c00 }, (_, i) => i), [0x7c00]);
     return {
       toHalf: cast(d, f32, "f16"),
@@ -125,4 +155,10 @@ const castCase: ConformanceCase = {
 };
 
 /** All cases of this file. */
-export const elementCases: readonly ConformanceCase[] = [...unaryCases, ...binaryCases, ...copyCases, ...embedCases, castCase];
+export const elementCases: readonly ConformanceCase[] = [
+  ...unaryCases,
+  ...binaryCases,
+  ...copyCases,
+  ...embedCases,
+  castCase,
+];

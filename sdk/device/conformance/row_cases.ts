@@ -14,7 +14,17 @@ import { topk } from "../ops/topk.ts";
 import type { Tensor } from "../tensor.ts";
 import type { ConformanceCase } from "./case.ts";
 
-const SHAPES: readonly (readonly [number, number])[] = [[1, 1], [1, 2], [3, 4], [5, 7], [2, 16], [17, 31], [9, 33], [4, 128], [2, 1000]];
+const SHAPES: readonly (readonly [number, number])[] = [
+  [1, 1],
+  [1, 2],
+  [3, 4],
+  [5, 7],
+  [2, 16],
+  [17, 31],
+  [9, 33],
+  [4, 128],
+  [2, 1000],
+];
 
 const normCases: readonly ConformanceCase[] = SHAPES.map(([rows, cols]) => ({
   name: `norms and softmax() of [${rows}, ${cols}]`,
@@ -63,7 +73,13 @@ const topkCases: readonly ConformanceCase[] = SHAPES.map(([rows, cols]) => ({
   },
 }));
 
-const GROUPS: readonly (readonly [number, number, number, number])[] = [[1, 1, 1, 1], [2, 5, 3, 2], [4, 8, 16, 4], [6, 17, 33, 16], [4, 3, 8, 7]];
+const GROUPS: readonly (readonly [number, number, number, number])[] = [
+  [1, 1, 1, 1],
+  [2, 5, 3, 2],
+  [4, 8, 16, 4],
+  [6, 17, 33, 16],
+  [4, 3, 8, 7],
+];
 
 const groupCases: readonly ConformanceCase[] = GROUPS.map(([rows, h, e, g]) => ({
   name: `groupMean() of ${g} in [${rows}, ${h}, ${e}]`,
@@ -75,7 +91,8 @@ const groupCases: readonly ConformanceCase[] = GROUPS.map(([rows, h, e, g]) => (
       always: groupMean(d, x, g),
       real: groupMean(d, x, g, { divisor: "real" }),
       counted: groupMean(d, x, g, { counts }),
-      ...(rows % 2 === 0 && { shared: groupMean(d, x, g, { counts: shared, rowsPerCount: 2, divisor: "real" }) }),
+      ...(rows % 2 === 0 &&
+        { shared: groupMean(d, x, g, { counts: shared, rowsPerCount: 2, divisor: "real" }) }),
     };
   },
 }));
@@ -96,7 +113,9 @@ export const rowCases: readonly ConformanceCase[] = [
   },
   {
     name: "softmax() of large scores",
-    run: (d, random): Record<string, Tensor> => ({ out: softmax(d, d.tensor(random.normals(60, 1e4), [3, 20])) }),
+    run: (d, random): Record<string, Tensor> => ({
+      out: softmax(d, d.tensor(random.normals(60, 1e4), [3, 20])),
+    }),
   },
   {
     name: "layerNorm() of a constant row",

@@ -27,12 +27,24 @@ export function use(d: Device, op: string, name: string, x: Tensor, dtype: DType
 }
 
 /** The same for a tensor that may be missing: 0 then. */
-export function useOptional(d: Device, op: string, name: string, x: Tensor | undefined, dtype: DType = "f32"): number {
+export function useOptional(
+  d: Device,
+  op: string,
+  name: string,
+  x: Tensor | undefined,
+  dtype: DType = "f32",
+): number {
   return x === undefined ? 0 : use(d, op, name, x, dtype);
 }
 
 /** Refuses a tensor that does not have exactly this shape. */
-export function expectShape(op: string, name: string, x: Tensor, shape: readonly number[], why: string): void {
+export function expectShape(
+  op: string,
+  name: string,
+  x: Tensor,
+  shape: readonly number[],
+  why: string,
+): void {
   if (x.shape.length === shape.length && x.shape.every((size, i) => size === shape[i])) return;
   throw new RangeError(`Cannot run ${op}: "${name}" has shape [${x.shape}], expected [${shape}] ${why}`);
 }
@@ -40,25 +52,41 @@ export function expectShape(op: string, name: string, x: Tensor, shape: readonly
 /** Refuses a tensor with another number of elements. */
 export function expectSize(op: string, name: string, x: Tensor, size: number, why: string): void {
   if (x.size === size) return;
-  throw new RangeError(`Cannot run ${op}: "${name}" has shape [${x.shape}], expected ${size} elements ${why}`);
+  throw new RangeError(
+    `Cannot run ${op}: "${name}" has shape [${x.shape}], expected ${size} elements ${why}`,
+  );
 }
 
 /** Refuses a tensor with fewer axes. */
 export function expectRank(op: string, name: string, x: Tensor, least: number, most = Infinity): void {
   if (x.shape.length >= least && x.shape.length <= most) return;
-  const wanted = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  const wanted = least === most
+    ? `${least}`
+    : most === Infinity
+    ? `at least ${least}`
+    : `${least} to ${most}`;
   throw new RangeError(`Cannot run ${op}: "${name}" has shape [${x.shape}], expected ${wanted} axes`);
 }
 
 /** Refuses a number that is not whole or not in [low, high]. */
-export function expectInt(op: string, name: string, value: number, low: number, high: number = 0xffff_ffff): void {
+export function expectInt(
+  op: string,
+  name: string,
+  value: number,
+  low: number,
+  high: number = 0xffff_ffff,
+): void {
   if (Number.isInteger(value) && value >= low && value <= high) return;
-  throw new RangeError(`Cannot run ${op}: "${name}" is ${value}, expected a whole number from ${low} to ${high}`);
+  throw new RangeError(
+    `Cannot run ${op}: "${name}" is ${value}, expected a whole number from ${low} to ${high}`,
+  );
 }
 
 /** Refuses a number that is not finite. */
 export function expectFinite(op: string, name: string, value: number): void {
-  if (!Number.isFinite(value)) throw new RangeError(`Cannot run ${op}: "${name}" is ${value}, expected a finite number`);
+  if (!Number.isFinite(value)) {
+    throw new RangeError(`Cannot run ${op}: "${name}" is ${value}, expected a finite number`);
+  }
 }
 
 /** An axis counted from 0, or from the end if below 0. */

@@ -76,15 +76,22 @@ export function attend(
   v: Tensor | HeadView,
   options: AttendOptions,
 ): Tensor | Attended {
-  const { heads, kvHeads = heads, headDim, scale = 1 / Math.sqrt(headDim), mask, lens, causal = false } = options;
+  const { heads, kvHeads = heads, headDim, scale = 1 / Math.sqrt(headDim), mask, lens, causal = false } =
+    options;
   expectInt("attend", "heads", heads, 1);
   expectInt("attend", "kvHeads", kvHeads, 1);
   expectInt("attend", "headDim", headDim, 1);
   expectFinite("attend", "scale", scale);
   if (heads % kvHeads !== 0) {
-    throw new RangeError(`Cannot run attend: "kvHeads" is ${kvHeads}, expected a divisor of "heads" ${heads}`);
+    throw new RangeError(
+      `Cannot run attend: "kvHeads" is ${kvHeads}, expected a divisor of "heads" ${heads}`,
+    );
   }
-  const from = { q: headsOf("q", q, heads, headDim), k: headsOf("k", k, kvHeads, headDim), v: headsOf("v", v, kvHeads, headDim) };
+  const from = {
+    q: headsOf("q", q, heads, headDim),
+    k: headsOf("k", k, kvHeads, headDim),
+    v: headsOf("v", v, kvHeads, headDim),
+  };
   const kvtype = from.k.tensor.dtype;
   const ids = {
     q: use(d, "attend", "q", from.q.tensor),
@@ -121,18 +128,45 @@ export function attend(
     };
     const [sq, sk, sv] = [stride(from.q), stride(from.k), stride(from.v)];
     d.submit({
-      op: "attention", ...ids, out: out.id, lse: lse?.id ?? 0, batch, heads, kvHeads, headDim, lq, lk,
-      qOffset: sq.offset, qBatch: sq.batch, qHead: headDim, qRow: sq.row,
-      kOffset: sk.offset, kBatch: sk.batch, kHead: headDim, kRow: sk.row,
-      vOffset: sv.offset, vBatch: sv.batch, vHead: headDim, vRow: sv.row,
-      outBatch: lq * heads * headDim, outHead: headDim, outRow: heads * headDim,
-      kvtype: DTYPE_CODE[kvtype], causal: causal ? 1 : 0, scale,
+      op: "attention",
+      ...ids,
+      out: out.id,
+      lse: lse?.id ?? 0,
+      batch,
+      heads,
+      kvHeads,
+      headDim,
+      lq,
+      lk,
+      qOffset: sq.offset,
+      qBatch: sq.batch,
+      qHead: headDim,
+      qRow: sq.row,
+      kOffset: sk.offset,
+      kBatch: sk.batch,
+      kHead: headDim,
+      kRow: sk.row,
+      vOffset: sv.offset,
+      vBatch: sv.batch,
+      vHead: headDim,
+      vRow: sv.row,
+      outBatch: lq * heads * headDim,
+      outHead: headDim,
+      outRow: heads * headDim,
+      kvtype: DTYPE_CODE[kvtype],
+      causal: causal ? 1 : 0,
+      scale,
     });
   }
   return lse ? { out, lse } : out;
 }
 
-function headsOf(name: string, view: Tensor | HeadView, heads: number, headDim: number): { tensor: Tensor; offset: number } {
+function headsOf(
+  name: string,
+  view: Tensor | HeadView,
+  heads: number,
+  headDim: number,
+): { tensor: Tensor; offset: number } {
   const { tensor, offset = 0 } = "tensor" in view ? view : { tensor: view };
   expectRank("attend", name, tensor, 3, 3);
   expectInt("attend", `${name}.offset`, offset, 0);

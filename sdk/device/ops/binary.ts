@@ -30,14 +30,24 @@ export interface BinaryOptions {
  * @returns A tensor of the shape of `a`.
  * @throws RangeError if shapes do not fit.
  */
-export function binary(d: Device, kind: BinaryKind, a: Tensor, b: Tensor, options: BinaryOptions = {}): Tensor {
+export function binary(
+  d: Device,
+  kind: BinaryKind,
+  a: Tensor,
+  b: Tensor,
+  options: BinaryOptions = {},
+): Tensor {
   const ids = { a: use(d, "binary", "a", a), b: use(d, "binary", "b", b) };
   if (!Object.hasOwn(BINARY_CODE, kind)) {
-    throw new TypeError(`Cannot run binary: "kind" is "${kind}", expected one of ${Object.keys(BINARY_CODE).join(", ")}`);
+    throw new TypeError(
+      `Cannot run binary: "kind" is "${kind}", expected one of ${Object.keys(BINARY_CODE).join(", ")}`,
+    );
   }
   const div = spread(a, b, options.axis);
   const out = d.empty(a.shape);
-  if (a.size > 0) d.submit({ op: "binary", ...ids, out: out.id, n: a.size, div, mod: b.size, kind: BINARY_CODE[kind] });
+  if (a.size > 0) {
+    d.submit({ op: "binary", ...ids, out: out.id, n: a.size, div, mod: b.size, kind: BINARY_CODE[kind] });
+  }
   return out;
 }
 
@@ -55,12 +65,21 @@ export function mul(d: Device, a: Tensor, b: Tensor, options?: BinaryOptions): T
 function spread(a: Tensor, b: Tensor, axis: "last" | "rows" | undefined): number {
   const lastOf = b.shape.slice(b.shape.findIndex((size) => size !== 1));
   const last = b.size === 1 ? [] : lastOf;
-  if (axis !== "rows" && last.length <= a.shape.length && last.every((size, i) => size === a.shape.at(i - last.length))) return 1;
+  if (
+    axis !== "rows" && last.length <= a.shape.length &&
+    last.every((size, i) => size === a.shape.at(i - last.length))
+  ) return 1;
   const first = [...b.shape];
   while (first.at(-1) === 1) first.pop();
   if (axis !== "last" && first.length <= a.shape.length && first.every((size, i) => size === a.shape[i])) {
     return product(a.shape.slice(first.length));
   }
-  const wanted = axis === undefined ? "the first or last axes" : axis === "last" ? "the last axes" : "the first axes";
-  throw new RangeError(`Cannot run binary: "b" has shape [${b.shape}], expected ${wanted} of "a" [${a.shape}]`);
+  const wanted = axis === undefined
+    ? "the first or last axes"
+    : axis === "last"
+    ? "the last axes"
+    : "the first axes";
+  throw new RangeError(
+    `Cannot run binary: "b" has shape [${b.shape}], expected ${wanted} of "a" [${a.shape}]`,
+  );
 }

@@ -19,12 +19,16 @@ import { axisOf, live, product, use } from "./_check.ts";
  */
 export function concat(d: Device, tensors: readonly Tensor[], axis: number): Tensor {
   const [first] = tensors;
-  if (first === undefined) throw new RangeError(`Cannot run concat: "tensors" is empty, expected at least one`);
+  if (first === undefined) {
+    throw new RangeError(`Cannot run concat: "tensors" is empty, expected at least one`);
+  }
   live(d, "concat", "tensors[0]", first);
   const at = axisOf("concat", first, axis);
   tensors.forEach((x, i) => {
     use(d, "concat", `tensors[${i}]`, x, first.dtype);
-    if (x.shape.length !== first.shape.length || x.shape.some((size, a) => a !== at && size !== first.shape[a])) {
+    if (
+      x.shape.length !== first.shape.length || x.shape.some((size, a) => a !== at && size !== first.shape[a])
+    ) {
       throw new RangeError(
         `Cannot run concat: "tensors[${i}]" has shape [${x.shape}] but the first has [${first.shape}], expected a difference at axis ${at} only`,
       );
@@ -39,9 +43,24 @@ export function concat(d: Device, tensors: readonly Tensor[], axis: number): Ten
     const width = x.shape[at]! * inner;
     if (x.size > 0) {
       d.submit({
-        op: "copy", x: x.id, out: out.id, size: DTYPE_BYTES[x.dtype],
-        n0: 1, n1: 1, n2: outer, n3: width, xOffset: 0, x0: 0, x1: 0, x2: width, x3: 1,
-        outOffset: begin, out0: 0, out1: 0, out2: length * inner, out3: 1,
+        op: "copy",
+        x: x.id,
+        out: out.id,
+        size: DTYPE_BYTES[x.dtype],
+        n0: 1,
+        n1: 1,
+        n2: outer,
+        n3: width,
+        xOffset: 0,
+        x0: 0,
+        x1: 0,
+        x2: width,
+        x3: 1,
+        outOffset: begin,
+        out0: 0,
+        out1: 0,
+        out2: length * inner,
+        out3: 1,
       });
     }
     begin += width;

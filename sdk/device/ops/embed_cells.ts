@@ -23,14 +23,32 @@ export interface EmbedCellsOptions {
  * @returns [..., e].
  * @throws RangeError if shapes do not fit.
  */
-export function embedCells(d: Device, x: Tensor, w: Tensor, bias: Tensor, options: EmbedCellsOptions = {}): Tensor {
+export function embedCells(
+  d: Device,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor,
+  options: EmbedCellsOptions = {},
+): Tensor {
   const { skip } = options;
-  const ids = { x: use(d, "embedCells", "x", x), w: use(d, "embedCells", "w", w), bias: use(d, "embedCells", "bias", bias) };
+  const ids = {
+    x: use(d, "embedCells", "x", x),
+    w: use(d, "embedCells", "w", w),
+    bias: use(d, "embedCells", "bias", bias),
+  };
   const e = bias.size;
   expectSize("embedCells", "w", w, e, `for "bias" [${bias.shape}]`);
   const out = d.empty([...x.shape, e]);
   if (out.size > 0) {
-    d.submit({ op: "embed", ...ids, out: out.id, n: x.size, e, useSkip: skip === undefined ? 0 : 1, skip: skip ?? 0 });
+    d.submit({
+      op: "embed",
+      ...ids,
+      out: out.id,
+      n: x.size,
+      e,
+      useSkip: skip === undefined ? 0 : 1,
+      skip: skip ?? 0,
+    });
   }
   return out;
 }

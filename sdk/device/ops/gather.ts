@@ -22,7 +22,14 @@ export function gather(d: Device, x: Tensor, indices: Tensor): Tensor {
   const row = x.shape.slice(1);
   const out = d.empty([...indices.shape, ...row], x.dtype);
   if (out.size > 0) {
-    d.submit({ op: "gather", ...ids, out: out.id, n: indices.size, width: product(row), size: DTYPE_BYTES[x.dtype] });
+    d.submit({
+      op: "gather",
+      ...ids,
+      out: out.id,
+      n: indices.size,
+      width: product(row),
+      size: DTYPE_BYTES[x.dtype],
+    });
   }
   return out;
 }

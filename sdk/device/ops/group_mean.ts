@@ -31,7 +31,10 @@ export interface GroupMeanOptions {
  */
 export function groupMean(d: Device, x: Tensor, g: number, options: GroupMeanOptions = {}): Tensor {
   const { divisor = "g", counts, rowsPerCount = 1 } = options;
-  const ids = { x: use(d, "groupMean", "x", x), counts: useOptional(d, "groupMean", "counts", counts, "i32") };
+  const ids = {
+    x: use(d, "groupMean", "x", x),
+    counts: useOptional(d, "groupMean", "counts", counts, "i32"),
+  };
   expectRank("groupMean", "x", x, 2);
   expectInt("groupMean", "g", g, 1);
   expectInt("groupMean", "rowsPerCount", rowsPerCount, 1);
@@ -39,10 +42,28 @@ export function groupMean(d: Device, x: Tensor, g: number, options: GroupMeanOpt
   const e = x.shape.at(-1)!;
   const leading = x.shape.slice(0, -2);
   const rows = leading.reduce((all, size) => all * size, 1);
-  if (counts) expectShape("groupMean", "counts", counts, [rows / rowsPerCount], `for ${rows} rows, ${rowsPerCount} per count`);
+  if (counts) {
+    expectShape(
+      "groupMean",
+      "counts",
+      counts,
+      [rows / rowsPerCount],
+      `for ${rows} rows, ${rowsPerCount} per count`,
+    );
+  }
   const out = d.empty([...leading, Math.ceil(h / g), e]);
   if (out.size > 0) {
-    d.submit({ op: "groupMean", ...ids, out: out.id, rows, h, e, g, divisor: divisor === "real" ? 1 : 0, rowsPerCount });
+    d.submit({
+      op: "groupMean",
+      ...ids,
+      out: out.id,
+      rows,
+      h,
+      e,
+      g,
+      divisor: divisor === "real" ? 1 : 0,
+      rowsPerCount,
+    });
   }
   return out;
 }

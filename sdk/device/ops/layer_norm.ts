@@ -23,7 +23,13 @@ export interface NormOptions {
  * @returns A tensor of the shape of `x`.
  * @throws RangeError if shapes do not fit.
  */
-export function layerNorm(d: Device, x: Tensor, weight: Tensor, bias: Tensor, options: NormOptions = {}): Tensor {
+export function layerNorm(
+  d: Device,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  options: NormOptions = {},
+): Tensor {
   const { eps = 1e-5 } = options;
   const ids = {
     x: use(d, "layerNorm", "x", x),

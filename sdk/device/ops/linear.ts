@@ -42,16 +42,22 @@ export function linear(d: Device, x: Tensor, w: Weight, options: LinearOptions =
     activation: ACTIVATION_CODE[activation],
   } as const;
   if (record.activation === undefined) {
-    throw new TypeError(`Cannot run linear: "activation" is "${activation}", expected none, gelu, silu or relu`);
+    throw new TypeError(
+      `Cannot run linear: "activation" is "${activation}", expected none, gelu, silu or relu`,
+    );
   }
   expectRank("linear", "x", x, 1);
   const [n, k] = w.shape;
   if (x.shape.at(-1) !== k) {
-    throw new RangeError(`Cannot run linear: "x" has shape [${x.shape}] but "w" has shape [${w.shape}], expected rows of ${k}`);
+    throw new RangeError(
+      `Cannot run linear: "x" has shape [${x.shape}] but "w" has shape [${w.shape}], expected rows of ${k}`,
+    );
   }
   const m = x.size / k;
   if (bias) expectShape("linear", "bias", bias, [n], `for "w" [${w.shape}]`);
-  if (residual) expectSize("linear", "residual", residual, m * n, `for "x" [${x.shape}] and "w" [${w.shape}]`);
+  if (residual) {
+    expectSize("linear", "residual", residual, m * n, `for "x" [${x.shape}] and "w" [${w.shape}]`);
+  }
   const { out } = options;
   if (out) {
     expectSize("linear", "out", out, m * n, `for "x" [${x.shape}] and "w" [${w.shape}]`);

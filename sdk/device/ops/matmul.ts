@@ -32,7 +32,9 @@ export function matmul(d: Device, a: Tensor, b: Tensor, options: MatmulOptions =
   const [aCount, m, k] = matrices(a);
   const [bCount, n, kOfB] = matrices(b);
   if (k !== kOfB || (aCount !== bCount && aCount !== 1 && bCount !== 1)) {
-    throw new RangeError(`Cannot run matmul: "a" [${a.shape}] and "b" [${b.shape}] do not fit, expected [batch, m, k] and [batch, n, k]`);
+    throw new RangeError(
+      `Cannot run matmul: "a" [${a.shape}] and "b" [${b.shape}] do not fit, expected [batch, m, k] and [batch, n, k]`,
+    );
   }
   const batch = aCount === 1 ? bCount : aCount;
   const out = d.empty(a.shape.length === 2 && b.shape.length === 2 ? [m, n] : [batch, m, n]);

@@ -24,13 +24,17 @@ export function reduce(d: Device, kind: ReduceKind, x: Tensor): Tensor {
   const id = use(d, "reduce", "x", x);
   expectRank("reduce", "x", x, 1);
   if (!Object.hasOwn(REDUCE_CODE, kind)) {
-    throw new TypeError(`Cannot run reduce: "kind" is "${kind}", expected one of ${Object.keys(REDUCE_CODE).join(", ")}`);
+    throw new TypeError(
+      `Cannot run reduce: "kind" is "${kind}", expected one of ${Object.keys(REDUCE_CODE).join(", ")}`,
+    );
   }
   const cols = x.shape.at(-1)!;
   const out = d.empty(x.shape.slice(0, -1));
   if (out.size > 0 && cols === 0) {
     throw new RangeError(`Cannot run reduce: "x" has shape [${x.shape}], expected rows of at least 1`);
   }
-  if (out.size > 0) d.submit({ op: "reduce", x: id, out: out.id, rows: out.size, cols, kind: REDUCE_CODE[kind] });
+  if (out.size > 0) {
+    d.submit({ op: "reduce", x: id, out: out.id, rows: out.size, cols, kind: REDUCE_CODE[kind] });
+  }
   return out;
 }

@@ -25,9 +25,24 @@ export function repeat(d: Device, x: Tensor, axis: number, times: number): Tenso
   if (out.size === 0) return out;
   const width = product(x.shape.slice(at));
   d.submit({
-    op: "copy", x: id, out: out.id, size: DTYPE_BYTES[x.dtype],
-    n0: 1, n1: product(x.shape.slice(0, at)), n2: times, n3: width, xOffset: 0, x0: 0, x1: width, x2: 0, x3: 1,
-    outOffset: 0, out0: 0, out1: times * width, out2: width, out3: 1,
+    op: "copy",
+    x: id,
+    out: out.id,
+    size: DTYPE_BYTES[x.dtype],
+    n0: 1,
+    n1: product(x.shape.slice(0, at)),
+    n2: times,
+    n3: width,
+    xOffset: 0,
+    x0: 0,
+    x1: width,
+    x2: 0,
+    x3: 1,
+    outOffset: 0,
+    out0: 0,
+    out1: times * width,
+    out2: width,
+    out3: 1,
   });
   return out;
 }

@@ -43,7 +43,9 @@ export function rope(d: Device, x: Tensor, freqs: Tensor, options: RopeOptions):
   expectInt("rope", "offset", offset, 0);
   expectInt("rope", "start", start, 0);
   if (x.size > 0) expectInt("rope", "length", length, 1);
-  if (headDim % 2 === 1) throw new RangeError(`Cannot run rope: "headDim" is ${headDim}, expected an even number`);
+  if (headDim % 2 === 1) {
+    throw new RangeError(`Cannot run rope: "headDim" is ${headDim}, expected an even number`);
+  }
   if (offset + heads * headDim > stride) {
     throw new RangeError(
       `Cannot run rope: ${heads} heads of ${headDim} from column ${offset} do not fit into "x" [${x.shape}]`,
@@ -52,6 +54,17 @@ export function rope(d: Device, x: Tensor, freqs: Tensor, options: RopeOptions):
   expectShape("rope", "freqs", freqs, [headDim / 2], `for heads of ${headDim}`);
   if (x.size === 0 || heads === 0 || headDim === 0) return x;
   const rows = x.size / stride;
-  d.submit({ op: "rope", ...ids, rows, stride, offset, heads, headDim, length, start, interleaved: interleaved ? 1 : 0 });
+  d.submit({
+    op: "rope",
+    ...ids,
+    rows,
+    stride,
+    offset,
+    heads,
+    headDim,
+    length,
+    start,
+    interleaved: interleaved ? 1 : 0,
+  });
   return x;
 }

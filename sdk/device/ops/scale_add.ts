@@ -18,7 +18,11 @@ import { expectShape, use } from "./_check.ts";
  * @throws RangeError if shapes do not fit.
  */
 export function scaleAdd(d: Device, x: Tensor, w: Tensor, b: Tensor): Tensor {
-  const ids = { x: use(d, "scaleAdd", "x", x), w: use(d, "scaleAdd", "w", w), bias: use(d, "scaleAdd", "b", b) };
+  const ids = {
+    x: use(d, "scaleAdd", "x", x),
+    w: use(d, "scaleAdd", "w", w),
+    bias: use(d, "scaleAdd", "b", b),
+  };
   const e = w.shape.at(-1) ?? 1;
   expectShape("scaleAdd", "w", w, [...x.shape, e], `for "x" [${x.shape}]`);
   expectShape("scaleAdd", "b", b, w.shape, `for "w" [${w.shape}]`);

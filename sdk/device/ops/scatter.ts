@@ -23,9 +23,22 @@ export function scatter(d: Device, x: Tensor, indices: Tensor, out: Tensor): Ten
   const target = use(d, "scatter", "out", out, x.dtype);
   expectRank("scatter", "out", out, 1);
   const row = out.shape.slice(1);
-  expectShape("scatter", "x", x, [...indices.shape, ...row], `for "indices" [${indices.shape}] and "out" [${out.shape}]`);
+  expectShape(
+    "scatter",
+    "x",
+    x,
+    [...indices.shape, ...row],
+    `for "indices" [${indices.shape}] and "out" [${out.shape}]`,
+  );
   if (x.size > 0) {
-    d.submit({ op: "scatter", ...ids, out: target, n: indices.size, width: product(row), size: DTYPE_BYTES[x.dtype] });
+    d.submit({
+      op: "scatter",
+      ...ids,
+      out: target,
+      n: indices.size,
+      width: product(row),
+      size: DTYPE_BYTES[x.dtype],
+    });
   }
   return out;
 }

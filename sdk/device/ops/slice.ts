@@ -31,10 +31,24 @@ export function slice(d: Device, x: Tensor, axis: number, start: number, end?: n
   const inner = product(x.shape.slice(at + 1));
   const width = (stop - start) * inner;
   d.submit({
-    op: "copy", x: id, out: out.id, size: DTYPE_BYTES[x.dtype],
-    n0: 1, n1: 1, n2: product(x.shape.slice(0, at)), n3: width,
-    xOffset: start * inner, x0: 0, x1: 0, x2: size * inner, x3: 1,
-    outOffset: 0, out0: 0, out1: 0, out2: width, out3: 1,
+    op: "copy",
+    x: id,
+    out: out.id,
+    size: DTYPE_BYTES[x.dtype],
+    n0: 1,
+    n1: 1,
+    n2: product(x.shape.slice(0, at)),
+    n3: width,
+    xOffset: start * inner,
+    x0: 0,
+    x1: 0,
+    x2: size * inner,
+    x3: 1,
+    outOffset: 0,
+    out0: 0,
+    out1: 0,
+    out2: width,
+    out3: 1,
   });
   return out;
 }

@@ -23,7 +23,9 @@ export function transpose(d: Device, x: Tensor, order?: readonly number[]): Tens
   const rank = x.shape.length;
   const axes = order ?? x.shape.map((_, i) => rank - 1 - i);
   if (axes.length !== rank || x.shape.some((_, i) => !axes.includes(i))) {
-    throw new RangeError(`Cannot run transpose: "order" is [${axes}], expected every axis of "x" [${x.shape}] once`);
+    throw new RangeError(
+      `Cannot run transpose: "order" is [${axes}], expected every axis of "x" [${x.shape}] once`,
+    );
   }
   const shape = axes.map((axis) => x.shape[axis]!);
   const out = d.empty(shape, x.dtype);
@@ -33,8 +35,24 @@ export function transpose(d: Device, x: Tensor, order?: readonly number[]): Tens
   const strides = [...pad.fill(0), ...axes.map((axis) => product(x.shape.slice(axis + 1)))];
   const [x0, x1, x2, x3] = strides as [number, number, number, number];
   d.submit({
-    op: "copy", x: id, out: out.id, size: DTYPE_BYTES[x.dtype], n0, n1, n2, n3, xOffset: 0, x0, x1, x2, x3,
-    outOffset: 0, out0: n1 * n2 * n3, out1: n2 * n3, out2: n3, out3: 1,
+    op: "copy",
+    x: id,
+    out: out.id,
+    size: DTYPE_BYTES[x.dtype],
+    n0,
+    n1,
+    n2,
+    n3,
+    xOffset: 0,
+    x0,
+    x1,
+    x2,
+    x3,
+    outOffset: 0,
+    out0: n1 * n2 * n3,
+    out1: n2 * n3,
+    out2: n3,
+    out3: 1,
   });
   return out;
 }

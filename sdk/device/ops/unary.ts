@@ -22,7 +22,9 @@ export type UnaryKind = keyof typeof UNARY_CODE;
 export function unary(d: Device, kind: UnaryKind, x: Tensor): Tensor {
   const id = use(d, "unary", "x", x);
   if (!Object.hasOwn(UNARY_CODE, kind)) {
-    throw new TypeError(`Cannot run unary: "kind" is "${kind}", expected one of ${Object.keys(UNARY_CODE).join(", ")}`);
+    throw new TypeError(
+      `Cannot run unary: "kind" is "${kind}", expected one of ${Object.keys(UNARY_CODE).join(", ")}`,
+    );
   }
   const out = d.empty(x.shape);
   if (x.size > 0) d.submit({ op: "unary", x: id, out: out.id, n: x.size, kind: UNARY_CODE[kind] });

@@ -47,7 +47,9 @@ export function attention(memory: Memory, op: OpOf<"attention">): void {
         const scores = new Float64Array(lk).fill(-Infinity);
         let top = -Infinity;
         for (let j = 0; j < lk; j++) {
-          if ((lens && j >= lens[b]!) || (mask && mask[i * lk + j] === 0) || (op.causal && j > i + lk - lq)) continue;
+          if ((lens && j >= lens[b]!) || (mask && mask[i * lk + j] === 0) || (op.causal && j > i + lk - lq)) {
+            continue;
+          }
           let score = 0;
           for (let d = 0; d < headDim; d++) score += q[qBase + d]! * k(kBase + j * op.kRow + d);
           scores[j] = score * op.scale;

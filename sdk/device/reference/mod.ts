@@ -15,8 +15,26 @@ import { layerNorm, rmsNorm, softmax } from "./norm.ts";
 import { groupMean, reduce, topk } from "./rows.ts";
 
 const KERNELS: { readonly [N in OpName]: (memory: Memory, op: OpOf<N>) => void } = {
-  pack, linear, matmul, layerNorm, rmsNorm, softmax, rope, attention, unary, binary, embed, scaleAdd, copy, gather,
-  scatter, groupMean, reduce, topk, cast, fill,
+  pack,
+  linear,
+  matmul,
+  layerNorm,
+  rmsNorm,
+  softmax,
+  rope,
+  attention,
+  unary,
+  binary,
+  embed,
+  scaleAdd,
+  copy,
+  gather,
+  scatter,
+  groupMean,
+  reduce,
+  topk,
+  cast,
+  fill,
 };
 
 /**
@@ -51,7 +69,10 @@ function allocate(bytes: number, buffers: ReadonlyMap<number, ArrayBuffer>): Arr
     return new ArrayBuffer(bytes);
   } catch (cause) {
     const held = [...buffers.values()].reduce((sum, buffer) => sum + buffer.byteLength, 0);
-    throw new OutOfMemoryError(`Cannot hold ${bytes} more bytes: ${held} are held already`, { requested: bytes, held }, { cause });
+    throw new OutOfMemoryError(`Cannot hold ${bytes} more bytes: ${held} are held already`, {
+      requested: bytes,
+      held,
+    }, { cause });
   }
 }
 

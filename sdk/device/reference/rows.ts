@@ -50,7 +50,10 @@ export function topk(memory: Memory, op: OpOf<"topk">): void {
   const indices = memory.i32(op.indices);
   for (let r = 0; r < op.rows; r++) {
     const row = x.subarray(r * op.cols, (r + 1) * op.cols);
-    const order = Array.from(row.keys()).sort((a, b) => (row[a] === row[b] ? a - b : row[a]! > row[b]! ? -1 : 1));
+    const order = Array.from(row.keys()).sort((
+      a,
+      b,
+    ) => (row[a] === row[b] ? a - b : row[a]! > row[b]! ? -1 : 1));
     for (let i = 0; i < op.k; i++) {
       values[r * op.k + i] = row[order[i]!]!;
       indices[r * op.k + i] = order[i]!;

@@ -1,0 +1,242 @@
+/**
+ * The side that calls: a backend whose every call is a message to a worker.
+ *
+ * @module
+ */
+import type { Backend } from "../backend.ts";
+import type { DeviceAttempt } from "../device.ts";
+import { DeviceLostError } from "../errors.ts";
+import { type DType, DTYPE_BYTES, type Op } from "../ops.ts";
+import { type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
+import type { Spawned, SpawnHandlers } from "./spawn.ts";
+
+/** Starts the worker that computes. */
+export type SpawnServer = (handlers: SpawnHandlers) => Spawned;
+
+/** What to open, and when to give up. */
+export interface BackendOptions extends RemoteOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Calls that may be under way when `flush` lets the caller go on, and for how many milliseconds. */
+const MOST_CALLS = 16;
+const MOST_MS = 20;
+/** Time that the worker gets to leave by itself, in milliseconds. */
+const GRACE = 1000;
+
+/**
+ * Opens a backend in a worker.
+ *
+ * @param spawn Starts the worker.
+ * @param options What to open there.
+ * @param tried Gets what was tried there.
+ * @returns The backend; operations that fail there reject the next `read` or `flush` here with the same error.
+ * @throws The error of the other side, DeviceLostError if the worker does not start, the signal's reason if it is aborted.
+ */
+export async function openOffThread(
+  spawn: SpawnServer,
+  options: BackendOptions,
+  tried: DeviceAttempt[],
+): Promise<Backend> {
+  const { signal, prefer, threads, wasm } = options;
+  signal?.throwIfAborted();
+  const opened = Promise.withResolvers<Response & { kind: "opened" }>();
+  let hear = (response: Response): void => {
+    if (response.kind === "refused") {
+      tried.push(...response.tried);
+      opened.reject(unpackError(response.error));
+    } else if (response.kind === "opened") {
+      tried.push(...response.tried);
+      opened.resolve(response);
+    }
+  };
+  let lose = (reason: string): void => opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
+  const worker = spawn({
+    message: (data) => hear(data as Response),
+    error: (reason) => lose(reason),
+    exit: () => lose("it ended"),
+  });
+  const abort = (): void => opened.reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  worker.hold(true);
+  try {
+    post(worker, { kind: "open", options: { prefer, threads, wasm } });
+    const answer = await opened.promise;
+    const remote = createRemote(worker, answer);
+    hear = remote.hear;
+    lose = remote.lose;
+    return remote.backend;
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  } finally {
+    worker.hold(false);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function createRemote(
+  worker: Spawned,
+  { device, report, panel }: Response & { kind: "opened" },
+): { backend: Backend; hear(response: Response): void; lose(reason: string): void } {
+  let queue: Call[] = [];
+  let transfer: ArrayBuffer[] = [];
+  let posting = false;
+  /** Calls that were posted and not reported done, and when the oldest of them was posted, more or less. */
+  let under = 0;
+  let since = 0;
+  let failure: Error | undefined;
+  let disposed = false;
+  let gone = false;
+  let lost: DeviceLostError | undefined;
+  let lastTicket = 0;
+  let grace: ReturnType<typeof setTimeout> | undefined;
+  const reads = new Map<number, { resolve(data: ArrayBuffer): void; reject(error: Error): void }>();
+  let waiting: { resolve(): void; reject(error: Error): void }[] = [];
+
+  const check = (): void => {
+    if (disposed) throw new Error("Cannot use this device: it is disposed");
+    if (lost) throw new DeviceLostError(lost.message, { cause: lost });
+  };
+  const hold = (): void => worker.hold(!gone && (reads.size > 0 || waiting.length > 0));
+  const send = (): void => {
+    posting = false;
+    if (queue.length === 0 || disposed || lost) return;
+    if (under === 0) since = performance.now();
+    under += queue.length;
+    const calls = queue;
+    const moved = transfer;
+    queue = [];
+    transfer = [];
+    post(worker, { kind: "calls", calls }, moved);
+  };
+  const enqueue = (call: Call): void => {
+    queue.push(call);
+    if (posting) return;
+    posting = true;
+    queueMicrotask(send);
+  };
+  /** A copy that can move to the other side; the caller may change the data at once. */
+  const copy = (data: ArrayBufferView): Uint8Array => {
+    const bytes = new Uint8Array(data.byteLength);
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    transfer.push(bytes.buffer);
+    return bytes;
+  };
+  /** The failure that the other side reported, once; from then on it obeys again. */
+  const takeFailure = (): Error | undefined => {
+    const error = failure;
+    if (error) {
+      failure = undefined;
+      enqueue({ call: "resume" });
+    }
+    return error;
+  };
+  const mayGoOn = (): boolean => under === 0 || under <= MOST_CALLS && performance.now() - since < MOST_MS;
+  const settle = (): void => {
+    if (waiting.length > 0 && (failure || mayGoOn())) {
+      const error = takeFailure();
+      const all = waiting;
+      waiting = [];
+      for (const { resolve, reject } of all) error ? reject(error) : resolve();
+    }
+    hold();
+  };
+  const rejectAll = (error: Error): void => {
+    for (const { reject } of [...reads.values(), ...waiting]) reject(error);
+    reads.clear();
+    waiting = [];
+    hold();
+  };
+  const hear = (response: Response): void => {
+    switch (response.kind) {
+      case "progress":
+        under -= response.done;
+        since = performance.now();
+        if (response.failure) failure ??= unpackError(response.failure);
+        break;
+      case "data":
+        reads.get(response.ticket)?.resolve(response.data);
+        reads.delete(response.ticket);
+        break;
+      case "skipped": {
+        // Reads that were under way together all end with the failure that made them senseless.
+        const error = takeFailure() ?? lastFailure;
+        lastFailure = error;
+        reads.get(response.ticket)?.reject(error);
+        reads.delete(response.ticket);
+        break;
+      }
+    }
+    settle();
+  };
+  let lastFailure = new Error("An operation before this read failed");
+  const lose = (reason: string): void => {
+    gone = true;
+    clearTimeout(grace);
+    if (disposed || lost) return;
+    lost = new DeviceLostError(`The worker of this device is lost: ${reason}`);
+    worker.terminate();
+    rejectAll(lost);
+  };
+
+  const backend: Backend = {
+    kind: device,
+    report: { ...report, adapter: `${report.adapter}, off-thread` },
+    weightBytes: (n: number, k: number, dtype: DType) => Math.ceil(n / panel) * panel * k * DTYPE_BYTES[dtype],
+    create(id: number, bytes: number, data?: ArrayBufferView): void {
+      check();
+      enqueue({ call: "create", id, bytes, data: data && copy(data) });
+    },
+    write(id: number, byteOffset: number, data: ArrayBufferView): void {
+      check();
+      enqueue({ call: "write", id, byteOffset, data: copy(data) });
+    },
+    run(op: Op): void {
+      check();
+      enqueue({ call: "run", op });
+    },
+    async read(id: number, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
+      check();
+      const error = takeFailure();
+      if (error) throw error;
+      const ticket = ++lastTicket;
+      const { promise, resolve, reject } = Promise.withResolvers<ArrayBuffer>();
+      reads.set(ticket, { resolve, reject });
+      enqueue({ call: "read", id, byteOffset, bytes, ticket });
+      send();
+      hold();
+      return await promise;
+    },
+    free(id: number): void {
+      if (lost) return;
+      check();
+      enqueue({ call: "free", id });
+    },
+    async flush(): Promise<void> {
+      check();
+      const error = takeFailure();
+      send();
+      if (error) throw error;
+      if (mayGoOn()) return;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      waiting.push({ resolve, reject });
+      hold();
+      await promise;
+    },
+    dispose(): void {
+      if (disposed) return;
+      disposed = true;
+      queue = [];
+      rejectAll(new Error("The device was disposed of before this was done"));
+      if (gone) return;
+      post(worker, { kind: "dispose" });
+      grace = setTimeout(() => worker.terminate(), GRACE);
+    },
+  };
+  return { backend, hear, lose };
+}
+
+function post(worker: Spawned, request: Request, transfer: ArrayBuffer[] = []): void {
+  worker.post(request, transfer);
+}
