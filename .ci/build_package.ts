@@ -4,11 +4,18 @@
  * @module
  */
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, relative } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { deno, root, run } from "./command.ts";
+import { root, run } from "./command.ts";
 
 interface Manifest {
   exports: Record<string, string>;
@@ -19,6 +26,26 @@ interface Manifest {
 /** The folder of the built package. */
 export const dist: string = `${root}dist/`;
 
+/** Modules that are started by their address, so that no import leads to them. */
+const WORKERS = ["./sdk/device/worker/device_worker.ts"];
+
+/** Types are checked by the gate's own step, with Deno's libraries; here they are only written. */
+const COMPILER_OPTIONS = {
+  target: "ES2023",
+  lib: ["ESNext", "DOM", "DOM.Iterable"],
+  module: "ESNext",
+  moduleResolution: "bundler",
+  rootDir: "..",
+  outDir: ".",
+  declaration: true,
+  rewriteRelativeImportExtensions: true,
+  verbatimModuleSyntax: true,
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noCheck: true,
+  types: [],
+};
+
 /**
  * Builds the package anew.
  *
@@ -27,58 +54,51 @@ export const dist: string = `${root}dist/`;
  */
 export async function buildPackage(): Promise<number> {
   rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist);
   const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as Manifest;
-  const { modules, packages } = await reach(Object.values(manifest.exports));
-
-  const sources = modules.filter((file) => file.endsWith(".ts"));
-  const { code, output } = await run([deno, "transpile", "--declaration", "--outdir", "dist", ...sources]);
+  const config = `${dist}tsconfig.json`;
+  const files = [...Object.values(manifest.exports), ...WORKERS].map((file) => join("..", file));
+  writeFileSync(config, JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files }));
+  const { code, output } = await run(["npx", "-y", "-p", "typescript@7.0.2", "tsc", "-p", config]);
+  rmSync(config);
   if (code !== 0) throw new Error(`Cannot compile the package:\n${output}`);
-  for (const file of sources.flatMap((path) => [path.replace(/ts$/, "js"), path.replace(/ts$/, "d.ts")])) {
-    writeFileSync(dist + file, withJsExtensions(readFileSync(dist + file, "utf8")));
-  }
-  for (const file of modules.filter((path) => path.endsWith(".js"))) {
-    for (const path of [file, file.replace(/js$/, "d.ts")]) {
-      if (!existsSync(root + path)) continue;
-      mkdirSync(dirname(dist + path), { recursive: true });
-      copyFileSync(root + path, dist + path);
+
+  const packages = new Set<string>();
+  const pending = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((file) =>
+    /\.[jt]s$/.test(file)
+  );
+  for (const file of pending) {
+    // The compiler leaves the extensions in declarations as they are.
+    const code = readFileSync(dist + file, "utf8").replace(TS_EXTENSION, "$1.js$2");
+    writeFileSync(dist + file, code);
+    for (const specifier of importsOf(code)) {
+      if (specifier.startsWith(".")) copyGenerated(join(dirname(file), specifier));
+      else if (!specifier.startsWith("node:")) packages.add(specifier.split("/")[0] as string);
     }
   }
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     if (existsSync(root + file)) copyFileSync(root + file, dist + file);
   }
   writeFileSync(`${dist}package.json`, `${JSON.stringify(published(manifest, packages), null, 2)}\n`);
-  return modules.length;
+  return pending.filter((file) => file.endsWith(".js")).length;
 }
 
-/** Finds the project's modules and the packages that some modules import, directly or not, at once or later. */
-async function reach(entries: readonly string[]): Promise<{ modules: string[]; packages: Set<string> }> {
-  const modules = new Set<string>();
-  const packages = new Set<string>();
-  for (const entry of entries) {
-    const { code, output } = await run([deno, "info", "--json", entry]);
-    if (code !== 0) throw new Error(`Cannot read the modules of ${entry}:\n${output}`);
-    const graph = JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1)) as {
-      modules: { specifier: string; error?: string }[];
-    };
-    for (const { specifier, error } of graph.modules) {
-      if (error) throw new Error(`Cannot read ${specifier}: ${error}`);
-      if (!specifier.startsWith("file:")) continue;
-      const file = relative(root, fileURLToPath(specifier));
-      const name = /node_modules\/(?!\.deno\/)((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(file)?.[1];
-      if (name) packages.add(name);
-      else if (!file.endsWith(".d.ts")) modules.add(file);
-    }
-  }
-  for (const file of modules) {
-    for (const [, name] of readFileSync(root + file, "utf8").matchAll(/from "([a-z@][^"./]*)/g)) {
-      if (name && !name.startsWith("node:")) packages.add(name);
-    }
-  }
-  return { modules: [...modules].sort(), packages };
+const TS_EXTENSION = /((?:\bfrom|\bimport)\s*\(?\s*"\.[^"\n]*)\.ts(")/g;
+
+function importsOf(code: string): string[] {
+  const own = code.replace(/\/\*[\s\S]*?\*\//g, "");
+  return [...own.matchAll(/(?:^|[\s;}])(?:import|from)\s*\(?\s*"([^"\n$ ]+)"/g)].map((match) =>
+    match[1] as string
+  );
 }
 
-function withJsExtensions(code: string): string {
-  return code.replace(/((?:\bfrom|\bimport)\s*\(?\s*["']\.[^"'\n]*)\.ts(["'])/g, "$1.js$2");
+/** Copies a module that is JavaScript already (the kernels, the weights), with its types. */
+function copyGenerated(file: string): void {
+  for (const path of [file, file.replace(/js$/, "d.ts")]) {
+    if (existsSync(dist + path) || !existsSync(root + path)) continue;
+    mkdirSync(dirname(dist + path), { recursive: true });
+    copyFileSync(root + path, dist + path);
+  }
 }
 
 function published(manifest: Manifest, packages: ReadonlySet<string>): Record<string, unknown> {

@@ -18,7 +18,7 @@ import { OrionMSPClassifier as Same } from "filigree/tabular";
 import { createHandler } from "filigree/server";
 
 if (OrionMSPClassifier !== Same) throw new Error("The package holds the classifier twice");
-const device = await openDevice();
+const device = await openDevice({ offThread: true });
 const classifier = await OrionMSPClassifier.load({ device, nEstimators: 1 });
 const train = [1, 1.1, 1.2, 5, 5.1, 5.2].map((a) => ({ a, label: a < 3 ? "low" : "high" }));
 const app = createHandler({ classifier });
@@ -48,7 +48,11 @@ try {
   writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }\n');
   writeFileSync(join(folder, "main.ts"), PROGRAM);
   await step(["npm", "install", "--no-audit", "--no-fund", `./${tarball}`], folder);
-  await step([deno, "run", "--no-lock", "--node-modules-dir=manual", "main.ts"], folder, "package works");
+  await step(
+    [deno, "run", "--allow-read", "--no-lock", "--node-modules-dir=manual", "main.ts"],
+    folder,
+    "package works",
+  );
   await step([...await findBun(), "main.ts"], folder, "package works");
   await step([deno, "check", "--no-lock", "--node-modules-dir=manual", "main.ts"], folder);
   console.log(

@@ -46,7 +46,11 @@ const STEPS: Step[] = [
     hint: "run: deno run -A tabular/weights/inline.ts",
   },
   { name: "tests on Deno", command: [deno, "task", "test"], hint: "deno task test FILE runs one file" },
-  { name: "tests on Bun", command: [...await findBun(), "test", "--timeout", "120000"], hint: "bun test FILE runs one file" },
+  {
+    name: "tests on Bun",
+    command: [...await findBun(), "test", "--timeout", "120000"],
+    hint: "bun test FILE runs one file",
+  },
   {
     name: "examples in docs",
     command: [deno, "test", "-A", "--doc", "mod.ts", "tabular/mod.ts"],

@@ -9,7 +9,7 @@ import { assert, assertEquals } from "../sdk/testing/assert.ts";
 const SERVE = fileURLToPath(new URL("serve.ts", import.meta.url));
 const RUN = "Bun" in globalThis
   ? ["--port", "0", SERVE]
-  : ["serve", "--host", "127.0.0.1", "--port", "0", "--allow-net", SERVE];
+  : ["serve", "--host", "127.0.0.1", "--port", "0", "--allow-net", "--allow-read", SERVE];
 
 /** Starts the example and waits until it says where it listens. */
 function start(): Promise<{ server: ChildProcess; url: string }> {
@@ -38,17 +38,15 @@ async function body(file: string, target: string): Promise<{ text: string; label
 }
 
 describe("examples/serve.ts", () => {
-  let server: ChildProcess;
+  let server: ChildProcess | undefined;
   let url = "";
   before(async () => {
     ({ server, url } = await start());
   });
   after(async () => {
-    const ended = new Promise((resolve) => server.once("exit", resolve));
-    server.removeAllListeners("exit");
-    server.once("exit", () => {});
-    server.kill("SIGKILL");
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 200))]);
+    const ended = new Promise((resolve) => server?.on("exit", resolve) ?? resolve(0));
+    server?.kill("SIGKILL");
+    await ended;
   });
 
   const post = (text: string): Promise<Response> =>

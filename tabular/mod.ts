@@ -13,7 +13,11 @@
  *
  * @module
  */
-export { type ClassifierOptions, OrionMSPClassifier, type RestoreOptions } from "./classifier/orion_msp_classifier.ts";
+export {
+  type ClassifierOptions,
+  OrionMSPClassifier,
+  type RestoreOptions,
+} from "./classifier/orion_msp_classifier.ts";
 export type { Progress, RunOptions } from "./classifier/fitted_ensemble.ts";
 export type { Label, Labels } from "./classifier/labels.ts";
 export type { EnsembleSettings } from "./classifier/options.ts";

@@ -35,6 +35,18 @@ export interface AttentionResult {
  * @param k Keys [Hkv, Lk, D], float32 or float16; Hkv divides Hq (grouped-query attention: neighbours share).
  * @param v Values, of the shape and type of `k`.
  * @returns The mixed values and, if asked, the log-sum-exp.
+ * @example
+ * ```ts
+ * import { openDevice } from "../device/mod.ts";
+ * import { attention } from "./attention.ts";
+ *
+ * const device = await openDevice();
+ * const q = device.tensor(new Float32Array(8 * 1 * 64), [8, 1, 64]);
+ * const k = device.tensor(new Float32Array(2 * 100 * 64), [2, 100, 64]);
+ * const { out } = attention(device, q, k, k, { causal: true });
+ * console.log(out.shape); // 8, 1, 64
+ * device.dispose();
+ * ```
  * @throws RangeError if shapes do not fit.
  */
 export function attention(
@@ -44,6 +56,7 @@ export function attention(
   v: Tensor,
   options: AttentionOptions & { readonly lse: true },
 ): Required<AttentionResult>;
+/** The same, with the log-sum-exp only if asked. */
 export function attention(
   device: Device,
   q: Tensor,

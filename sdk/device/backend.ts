@@ -23,7 +23,9 @@ export interface BackendReport {
 
 /** Holds buffers by number and runs operations on them. */
 export interface Backend {
+  /** The kind of what computes. */
   readonly kind: DeviceKind;
+  /** What it says of itself. */
   readonly report: BackendReport;
   /** Bytes that a packed weight [n, k] takes in this backend's own layout. */
   weightBytes(n: number, k: number, dtype: DType): number;

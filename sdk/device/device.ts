@@ -9,7 +9,9 @@ import type { Tensor, Weight } from "./tensor.ts";
 
 /** What was tried on the way to a device, in order. */
 export interface DeviceAttempt {
+  /** What was tried. */
   readonly kind: DeviceKind;
+  /** Whether it works. */
   readonly ok: boolean;
   /** Why it was refused or taken, as a sentence. */
   readonly reason: string;
@@ -19,9 +21,13 @@ export interface DeviceAttempt {
 
 /** What a device is and how much memory it holds; a fresh snapshot at every access. */
 export interface DeviceReport {
+  /** The name of what computes. */
   readonly adapter: string;
+  /** Features of the runtime that were found. */
   readonly features: readonly string[];
+  /** Kernel variants in use. */
   readonly variants: readonly string[];
+  /** What was tried on the way here, in order. */
   readonly tried: readonly DeviceAttempt[];
   /** Bytes of all live tensors and weights. */
   readonly bytes: number;
@@ -36,9 +42,11 @@ export type TensorData = Float32Array | Uint16Array | Int32Array | Int8Array | U
 
 /** Computes on tensors. Operations are free functions that take a device first: `linear(device, x, w)`. */
 export interface Device extends Disposable {
+  /** The kind of what computes. */
   readonly kind: DeviceKind;
   /** The device below all scopes; a root device names itself. */
   readonly root: Device;
+  /** What it is and holds now. */
   readonly report: DeviceReport;
   /** A tensor with the given contents, row-major; the element type follows from the array. */
   tensor(data: TensorData, shape: readonly number[]): Tensor;

@@ -7,7 +7,8 @@ import type { Backend, DeviceKind } from "./backend.ts";
 import { createDevice } from "./core_device.ts";
 import type { Device, DeviceAttempt, DeviceReport } from "./device.ts";
 import { openReference } from "./reference/mod.ts";
-import { type BackendOptions, openOffThread, type SpawnServer } from "./worker/off_thread.ts";
+import { type BackendOptions, type OffThreadHost, openOffThread } from "./worker/off_thread.ts";
+import type { SpawnScript } from "./worker/relay.ts";
 import { spawnWorker } from "./worker/spawn.ts";
 
 /** Options of {@linkcode openDevice}. */
@@ -36,7 +37,7 @@ export interface OpenDeviceOptions {
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const tried: DeviceAttempt[] = [];
   const { offThread, onReport } = options;
-  const backend = await (offThread ? openOffThread(spawnDeviceWorker, options, tried) : openBackend(options, tried));
+  const backend = await (offThread ? openOffThread(OFF_THREAD, options, tried) : openBackend(options, tried));
   const device = createDevice(backend, tried);
   try {
     onReport?.(device.report);
@@ -52,10 +53,15 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
  *
  * @param options What to prefer.
  * @param tried Gets what was tried, in order.
+ * @param spawn Starts the workers that help. @default in this thread
  * @returns The backend.
  * @throws As {@linkcode openDevice}.
  */
-export async function openBackend(options: BackendOptions, tried: DeviceAttempt[]): Promise<Backend> {
+export async function openBackend(
+  options: BackendOptions,
+  tried: DeviceAttempt[],
+  spawn: SpawnScript = spawnWorker,
+): Promise<Backend> {
   const { prefer, signal } = options;
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
     throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
@@ -66,7 +72,7 @@ export async function openBackend(options: BackendOptions, tried: DeviceAttempt[
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
-      const backend = await OPENERS[kind](options, tried);
+      const backend = await OPENERS[kind](options, tried, spawn);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
       const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
@@ -83,13 +89,14 @@ export async function openBackend(options: BackendOptions, tried: DeviceAttempt[
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
 }
 
-type Opener = (options: BackendOptions, tried: DeviceAttempt[]) => Promise<Backend>;
+type Opener = (options: BackendOptions, tried: DeviceAttempt[], spawn: SpawnScript) => Promise<Backend>;
 
 const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
-  wasm: async ({ threads, wasm, signal }, tried) => {
-    const { openWasm } = await import("../../wasm/mod.ts");
-    const { backend, attempts } = await openWasm({ threads, module: wasm, signal });
+  wasm: async ({ threads, wasm, signal }, tried, spawn) => {
+    const { hostEnv, openWasm } = await import("../../wasm/mod.ts");
+    const env = spawn === spawnWorker ? hostEnv : { ...hostEnv, spawn };
+    const { backend, attempts } = await openWasm({ threads, module: wasm, signal }, env);
     for (const { variant, ok, reason, ms } of attempts) {
       if (!ok) tried.push({ kind: "wasm", ok, reason: `Build "${variant}" does not work: ${reason}`, ms });
     }
@@ -99,7 +106,10 @@ const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
 };
 
 /** Starts this folder's worker module, `.ts` in the sources and `.js` in the package. */
-const spawnDeviceWorker: SpawnServer = (handlers) => {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return spawnWorker(new URL(`./worker/device_worker.${extension}`, import.meta.url), handlers);
+const OFF_THREAD: OffThreadHost = {
+  spawnServer(handlers) {
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    return spawnWorker(new URL(`./worker/device_worker.${extension}`, import.meta.url), handlers);
+  },
+  spawnHelper: spawnWorker,
 };

@@ -17,6 +17,16 @@ export type Kept = Tensor | readonly Tensor[] | { readonly [name: string]: Tenso
  * @param device The device or scope that receives what is kept.
  * @param run Gets the scope; returns what is to outlive it. Not async: the scope ends with the call.
  * @returns What `run` returned.
+ * @example
+ * ```ts
+ * import { openDevice, scoped, softmax, unary } from "./mod.ts";
+ *
+ * const device = await openDevice();
+ * const x = device.tensor(Float32Array.of(1, 2, 3), [3]);
+ * const y = scoped(device, (s) => softmax(s, unary(s, "exp", x)));
+ * console.log(device.report.tensors); // 2: x and y
+ * device.dispose();
+ * ```
  * @throws TypeError if `run` returns a promise.
  */
 export function scoped<T extends Kept>(device: Device, run: (scope: Scope) => T): T {

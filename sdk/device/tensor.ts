@@ -12,18 +12,27 @@ export interface Tensor {
   readonly id: number;
   /** The root device that holds it. */
   readonly device: Device;
+  /** Sizes of its axes; none for a single number. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: DType;
   /** Number of elements. */
   readonly size: number;
+  /** Bytes of its memory. */
   readonly bytes: number;
+  /** Whether it was given back, by hand, with its scope or with its device. */
   readonly disposed: boolean;
-  /** A copy of the contents: `Float32Array` for f32, raw bits as `Uint16Array` for f16, and so on. */
+  /** A copy of float32 contents; other element types are read by name. */
   read(): Promise<Float32Array>;
+  /** A copy of float32 contents. */
   read(as: "f32"): Promise<Float32Array>;
+  /** A copy of float16 contents, as raw bits. */
   read(as: "f16"): Promise<Uint16Array>;
+  /** A copy of 32-bit integers. */
   read(as: "i32"): Promise<Int32Array>;
+  /** A copy of bytes. */
   read(as: "u8"): Promise<Uint8Array>;
+  /** A copy of signed bytes. */
   read(as: "i8"): Promise<Int8Array>;
   /** Gives its memory back. Twice is allowed. */
   dispose(): void;
@@ -31,13 +40,20 @@ export interface Tensor {
 
 /** A matrix [n, k] in the device's own layout, made by `device.weight`, read by `linear`. */
 export interface Weight {
+  /** Number of the buffer inside its device. */
   readonly id: number;
+  /** The root device that holds it. */
   readonly device: Device;
+  /** Outputs n and inputs k. */
   readonly shape: readonly [number, number];
+  /** Type of its elements. */
   readonly dtype: DType;
   /** Buffer of the scales [n] of an int8 weight, 0 without. */
   readonly scales: number;
+  /** Bytes of its memory, scales included. */
   readonly bytes: number;
+  /** Whether it was given back, by hand, with its scope or with its device. */
   readonly disposed: boolean;
+  /** Gives its memory back. Twice is allowed. */
   dispose(): void;
 }

@@ -7,18 +7,31 @@ import { brainsToFloats, halvesToFloats } from "./half.ts";
 
 /** The array that holds each element type; float16 and bfloat16 as raw bits. */
 export interface SafetensorsArrays {
+  /** 64-bit floats. */
   F64: Float64Array;
+  /** 32-bit floats. */
   F32: Float32Array;
+  /** IEEE 754 16-bit floats, raw bits. */
   F16: Uint16Array;
+  /** Upper halves of 32-bit floats, raw bits. */
   BF16: Uint16Array;
+  /** 64-bit integers. */
   I64: BigInt64Array;
+  /** 32-bit integers. */
   I32: Int32Array;
+  /** 16-bit integers. */
   I16: Int16Array;
+  /** 8-bit integers. */
   I8: Int8Array;
+  /** 64-bit unsigned integers. */
   U64: BigUint64Array;
+  /** 32-bit unsigned integers. */
   U32: Uint32Array;
+  /** 16-bit unsigned integers. */
   U16: Uint16Array;
+  /** Bytes. */
   U8: Uint8Array;
+  /** 0 or 1 in a byte. */
   BOOL: Uint8Array;
 }
 

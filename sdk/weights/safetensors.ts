@@ -16,6 +16,7 @@ export { type SafetensorsArrays, type SafetensorsDType, type SafetensorsEntry, t
 export interface SafetensorsFile {
   /** Tensors by name, in the order of their data. */
   readonly tensors: Map<string, SafetensorsEntry>;
+  /** What the file says of itself. */
   readonly metadata: Record<string, string>;
 }
 
@@ -39,6 +40,13 @@ interface Place {
  *
  * @param bytes The whole file.
  * @returns Tensors and metadata. Arrays are views of `bytes` where the alignment allows it, else copies.
+ * @example
+ * ```ts
+ * import { readSafetensors, toFloat32, writeSafetensors } from "./safetensors.ts";
+ *
+ * const bytes = writeSafetensors(new Map([["w", { dtype: "I8", shape: [2], data: Int8Array.of(-1, 1) }]]));
+ * console.log(toFloat32(readSafetensors(bytes).tensors.get("w")!)); // -1, 1
+ * ```
  * @throws WeightsError if the file is not a well-formed safetensors file.
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {

@@ -52,21 +52,33 @@ interface Header {
 export async function writeContext(state: FittedState, weights: string): Promise<Uint8Array> {
   const { features, ensemble, train } = state;
   const tensors = new Map<string, SafetensorsEntry>();
-  const put = (name: string, dtype: SafetensorsEntry["dtype"], shape: readonly number[], data: SafetensorsEntry["data"]): void => {
+  const put = (
+    name: string,
+    dtype: SafetensorsEntry["dtype"],
+    shape: readonly number[],
+    data: SafetensorsEntry["data"],
+  ): void => {
     tensors.set(name, { dtype, shape: [...shape], data } as SafetensorsEntry);
   };
   put("kept", "U8", [features.kept.length], features.kept);
   put("counts", "I32", [state.counts.length], state.counts);
-  state.members.forEach((member, i) => put(`members.${i}.pattern`, "I32", [member.pattern.length], member.pattern));
+  state.members.forEach((member, i) =>
+    put(`members.${i}.pattern`, "I32", [member.pattern.length], member.pattern)
+  );
   features.pipelines.forEach(({ state: own }, i) => {
-    for (const [name, data] of Object.entries(own.arrays)) put(`pipelines.${i}.${name}`, "F64", [data.length], data);
+    for (const [name, data] of Object.entries(own.arrays)) {
+      put(`pipelines.${i}.${name}`, "F64", [data.length], data);
+    }
   });
-  const keys = async (name: string, tensor: Tensor): Promise<void> => put(name, "F16", tensor.shape, await tensor.read("f16"));
+  const keys = async (name: string, tensor: Tensor): Promise<void> =>
+    put(name, "F16", tensor.shape, await tensor.read("f16"));
   for (const [i, blocks] of (ensemble?.columns ?? []).entries()) {
     for (const [b, tensor] of blocks.entries()) await keys(`columns.${i}.${b}`, tensor);
   }
   for (const [i, { context }] of (ensemble?.passes ?? []).entries()) {
-    for (const [name, list] of lists(context)) for (const [l, tensor] of list.entries()) await keys(`passes.${i}.${name}.${l}`, tensor);
+    for (const [name, list] of lists(context)) {
+      for (const [l, tensor] of list.entries()) await keys(`passes.${i}.${name}.${l}`, tensor);
+    }
   }
   ensemble?.trees.forEach((tree, i) => put(`trees.${i}`, "I32", [tree.rows.length], rowClasses(tree)));
   train?.tables.forEach((table, i) => put(`train.${i}`, "F64", [table.columns, table.rows], table.data));
@@ -97,12 +109,18 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
   const file = readSafetensors(bytes);
   const header = readHeader(file.metadata);
   if (header.weights !== weights) {
-    throw new WeightsError(`Cannot restore the context: it was fitted with weights ${header.weights.slice(0, 12)}, but these are ${weights.slice(0, 12)}; load those weights or fit again`);
+    throw new WeightsError(
+      `Cannot restore the context: it was fitted with weights ${header.weights.slice(0, 12)}, but these are ${
+        weights.slice(0, 12)
+      }; load those weights or fit again`,
+    );
   }
   const entry = (name: string, dtype: string, rank: number): SafetensorsEntry => {
     const found = file.tensors.get(name);
     if (found === undefined || found.dtype !== dtype || found.shape.length !== rank) {
-      throw new WeightsError(`Cannot restore the context: tensor "${name}" of type ${dtype} with ${rank} axes is missing`);
+      throw new WeightsError(
+        `Cannot restore the context: tensor "${name}" of type ${dtype} with ${rank} axes is missing`,
+      );
     }
     return found;
   };
@@ -110,14 +128,28 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
     const pipelines = header.methods.map((method, i) => {
       const arrays: Record<string, Float64Array> = {};
       for (const [name, { data, dtype }] of file.tensors) {
-        if (name.startsWith(`pipelines.${i}.`) && dtype === "F64") arrays[name.slice(`pipelines.${i}.`.length)] = data as Float64Array;
+        if (name.startsWith(`pipelines.${i}.`) && dtype === "F64") {
+          arrays[name.slice(`pipelines.${i}.`.length)] = data as Float64Array;
+        }
       }
       return { method, columns: columnsOf(entry("kept", "U8", 1).data as Uint8Array), arrays };
     });
     const features = restoreFeatures(header.encoder, entry("kept", "U8", 1).data as Uint8Array, pipelines);
-    const members = header.members.map(({ norm, classShift }, i): Member => ({ norm, classShift, pattern: checkedPattern(entry(`members.${i}.pattern`, "I32", 1).data as Int32Array, features.width) }));
-    const state = { classes: header.classes, counts: entry("counts", "I32", 1).data as Int32Array, features, settings: header.settings, members };
-    if (state.counts.length !== state.classes.length) throw new WeightsError("Cannot restore the context: counts and classes differ in number");
+    const members = header.members.map(({ norm, classShift }, i): Member => ({
+      norm,
+      classShift,
+      pattern: checkedPattern(entry(`members.${i}.pattern`, "I32", 1).data as Int32Array, features.width),
+    }));
+    const state = {
+      classes: header.classes,
+      counts: entry("counts", "I32", 1).data as Int32Array,
+      features,
+      settings: header.settings,
+      members,
+    };
+    if (state.counts.length !== state.classes.length) {
+      throw new WeightsError("Cannot restore the context: counts and classes differ in number");
+    }
     if (header.kind === "constant") return state;
     if (header.kind === "official") {
       const tables = header.methods.map((_, i): Matrix => {
@@ -129,31 +161,48 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
     const upload = (name: string, batch: number, rows: number | undefined, width: number): Tensor => {
       const { shape, data } = entry(name, "F16", 3);
       if (shape[0] !== batch || (rows !== undefined && shape[1] !== rows) || shape[2] !== width) {
-        throw new WeightsError(`Cannot restore the context: tensor "${name}" has shape [${shape}], expected [${batch}, ${rows ?? "rows"}, ${width}]`);
+        throw new WeightsError(
+          `Cannot restore the context: tensor "${name}" has shape [${shape}], expected [${batch}, ${
+            rows ?? "rows"
+          }, ${width}]`,
+        );
       }
       return d.tensor(data as Uint16Array, shape);
     };
     const { config } = model;
     const columns = header.methods.map((_, i) =>
-      Array.from({ length: config.col_num_blocks }, (_, b) => upload(`columns.${i}.${b}`, features.width, config.col_num_inds, 2 * config.embed_dim))
+      Array.from(
+        { length: config.col_num_blocks },
+        (_, b) => upload(`columns.${i}.${b}`, features.width, config.col_num_inds, 2 * config.embed_dim),
+      )
     );
     const treeMembers = header.classes.length > config.max_classes ? members : [];
-    const trees = treeMembers.map((_, i) => classTree(entry(`trees.${i}`, "I32", 1).data as Int32Array, config.max_classes));
+    const trees = treeMembers.map((_, i) =>
+      classTree(entry(`trees.${i}`, "I32", 1).data as Int32Array, config.max_classes)
+    );
     const slots: { members: number[]; node?: ClassNode }[] = trees.length === 0
       ? [{ members: members.map((_, i) => i) }]
       : trees.flatMap((tree, i) => nodesOf(tree).map((node) => ({ members: [i], node })));
     const passes = slots.map((slot, i): FittedPass => {
       const rows = slot.node?.rows.length ?? header.rows;
       const list = (name: string, count: number, length: number | undefined): Tensor[] =>
-        Array.from({ length: count }, (_, l) => upload(`passes.${i}.${name}.${l}`, slot.members.length, length, 2 * rowWidth(config)));
+        Array.from(
+          { length: count },
+          (_, l) => upload(`passes.${i}.${name}.${l}`, slot.members.length, length, 2 * rowWidth(config)),
+        );
       const memory = config.perc_num_latents > 0 && {
-        memory: { latents: list("latents", config.perc_layers, config.perc_num_latents), train: list("train", config.perc_layers, rows) },
+        memory: {
+          latents: list("latents", config.perc_layers, config.perc_num_latents),
+          train: list("train", config.perc_layers, rows),
+        },
       };
       return { ...slot, context: { ...memory, icl: list("icl", config.icl_num_blocks, rows) } };
     });
     return { ...state, ensemble: { members, classes: header.classes.length, columns, passes, trees } };
   } catch (cause) {
-    if (cause instanceof WeightsError || !(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+    if (cause instanceof WeightsError || !(cause instanceof TypeError || cause instanceof RangeError)) {
+      throw cause;
+    }
     throw new WeightsError(`Cannot restore the context: ${cause.message}`, { cause });
   }
 }
@@ -169,17 +218,25 @@ function readHeader(metadata: Readonly<Record<string, string>>): Header {
     throw new WeightsError("Cannot restore the context: its header is not JSON", { cause });
   }
   if (header?.format !== CONTEXT_FORMAT) {
-    throw new WeightsError(`Cannot restore the context: its format is ${header?.format}, expected ${CONTEXT_FORMAT}; fit again with this version`);
+    throw new WeightsError(
+      `Cannot restore the context: its format is ${header?.format}, expected ${CONTEXT_FORMAT}; fit again with this version`,
+    );
   }
-  const sound = typeof header.weights === "string" && Array.isArray(header.classes) && header.classes.length > 0 && Array.isArray(header.members) &&
-    Array.isArray(header.methods) && Number.isSafeInteger(header.rows) && typeof header.settings === "object" && header.settings !== null &&
-    header.members.every((member) => Number.isSafeInteger(member?.classShift) && header.methods.includes(member.norm));
+  const sound = typeof header.weights === "string" && Array.isArray(header.classes) &&
+    header.classes.length > 0 && Array.isArray(header.members) &&
+    Array.isArray(header.methods) && Number.isSafeInteger(header.rows) &&
+    typeof header.settings === "object" && header.settings !== null &&
+    header.members.every((member) =>
+      Number.isSafeInteger(member?.classShift) && header.methods.includes(member.norm)
+    );
   if (!sound) throw new WeightsError("Cannot restore the context: its header is incomplete");
   return header;
 }
 
 function lists(context: LabelContext): [string, readonly Tensor[]][] {
-  const memory: [string, readonly Tensor[]][] = context.memory ? [["latents", context.memory.latents], ["train", context.memory.train]] : [];
+  const memory: [string, readonly Tensor[]][] = context.memory
+    ? [["latents", context.memory.latents], ["train", context.memory.train]]
+    : [];
   return [["icl", context.icl], ...memory];
 }
 
@@ -187,7 +244,9 @@ function lists(context: LabelContext): [string, readonly Tensor[]][] {
 function rowClasses(tree: ClassNode): Int32Array {
   const classes = new Int32Array(tree.rows.length);
   for (const node of nodesOf(tree)) {
-    if (node.children.length === 0) node.rows.forEach((row, i) => classes[row] = node.classes[node.labels[i]!]!);
+    if (node.children.length === 0) {
+      node.rows.forEach((row, i) => classes[row] = node.classes[node.labels[i]!]!);
+    }
   }
   return classes;
 }
@@ -198,7 +257,9 @@ function columnsOf(kept: Uint8Array): number {
 
 function checkedPattern(pattern: Int32Array, width: number): Int32Array {
   if (pattern.length !== width || new Set(pattern.filter((j) => j >= 0 && j < width)).size !== width) {
-    throw new WeightsError(`Cannot restore the context: a feature order is no permutation of ${width} features`);
+    throw new WeightsError(
+      `Cannot restore the context: a feature order is no permutation of ${width} features`,
+    );
   }
   return pattern;
 }

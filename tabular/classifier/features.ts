@@ -23,12 +23,21 @@ export interface Features {
 }
 
 /** Fits the preprocessing; also returns the training table, once per method. */
-export function fitFeatures(input: TableInput, settings: EnsembleSettings): { features: Features; tables: Matrix[]; rows: number } {
+export function fitFeatures(
+  input: TableInput,
+  settings: EnsembleSettings,
+): { features: Features; tables: Matrix[]; rows: number } {
   const { encoder, values } = fitEncoder(input);
   const kept = uniqueFilter(values);
   const train = keepColumns(values, kept);
   const fitted = settings.normMethods.map((method) => fitTransform(method, train, settings));
-  const features = { encoder, kept, methods: settings.normMethods, pipelines: fitted.map((f) => f.pipeline), width: train.columns };
+  const features = {
+    encoder,
+    kept,
+    methods: settings.normMethods,
+    pipelines: fitted.map((f) => f.pipeline),
+    width: train.columns,
+  };
   return { features, tables: fitted.map((f) => f.values), rows: values.rows };
 }
 
@@ -37,7 +46,11 @@ export function fitFeatures(input: TableInput, settings: EnsembleSettings): { fe
  *
  * @param overflow What is clipped where a power transform overflows: the cell, or (as the official code does) the whole table.
  */
-export function transformFeatures(features: Features, input: TableInput, overflow: "cell" | "table"): Matrix[] {
+export function transformFeatures(
+  features: Features,
+  input: TableInput,
+  overflow: "cell" | "table",
+): Matrix[] {
   const table = keepColumns(features.encoder.encode(input), features.kept);
   return features.pipelines.map((pipeline) => pipeline.transform(table, overflow));
 }
@@ -50,5 +63,11 @@ export function restoreFeatures(
 ): Features {
   const restored = pipelines.map(restorePipeline);
   const width = kept.reduce((all, keep) => all + keep, 0);
-  return { encoder: restoreEncoder(encoder), kept, methods: restored.map((p) => p.state.method), pipelines: restored, width };
+  return {
+    encoder: restoreEncoder(encoder),
+    kept,
+    methods: restored.map((p) => p.state.method),
+    pipelines: restored,
+    width,
+  };
 }

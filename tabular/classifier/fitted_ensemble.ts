@@ -8,7 +8,7 @@ import { type ColumnContext, embedColumns } from "../model/column_embedder.ts";
 import { firstColumns, softmaxRows } from "../model/forward.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "../model/hierarchy.ts";
 import { fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
-import type { OrionMSP } from "../model/orion_msp.ts";
+import { type OrionMSP, parametersOf } from "../model/orion_msp.ts";
 import { drawMasks, encodeRows, uploadMasks } from "../model/row_interactor.ts";
 import type { MemberOutput } from "../preprocess/average.ts";
 import type { Member } from "../preprocess/ensemble.ts";
@@ -19,13 +19,17 @@ import { torchRandom } from "../preprocess/torch_random.ts";
 export interface Progress {
   /** What is being done, for example `"columns"`. */
   readonly stage: string;
+  /** Steps that are done. */
   readonly done: number;
+  /** All steps. */
   readonly total: number;
 }
 
 /** How a long computation is watched and stopped. */
 export interface RunOptions {
+  /** Stops the computation; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Hears of every step. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -59,7 +63,15 @@ const CHUNK = 1 << 23;
  * @param tables The normalised train table, one per method.
  * @param labels Class of every train row.
  */
-export async function fitEnsemble(d: Device, model: OrionMSP, methods: readonly string[], tables: readonly Matrix[], labels: Int32Array, members: readonly Member[], options: RunOptions): Promise<FittedEnsemble> {
+export async function fitEnsemble(
+  d: Device,
+  model: OrionMSP,
+  methods: readonly string[],
+  tables: readonly Matrix[],
+  labels: Int32Array,
+  members: readonly Member[],
+  options: RunOptions,
+): Promise<FittedEnsemble> {
   const { config } = model;
   const classes = labels.reduce((most, c) => Math.max(most, c + 1), 0);
   const scope = d.scope();
@@ -70,7 +82,14 @@ export async function fitEnsemble(d: Device, model: OrionMSP, methods: readonly 
     const columns: ColumnContext[] = [];
     const embedded: Tensor[] = [];
     for (const table of tables) {
-      const made = await embedColumns(scope, config, model.parameters.column, columnTensor(scope, table), undefined, options.signal);
+      const made = await embedColumns(
+        scope,
+        config,
+        parametersOf(model).column,
+        columnTensor(scope, table),
+        undefined,
+        options.signal,
+      );
       columns.push(made.context.map((keys) => cast(d, keys, "f16")));
       embedded.push(rowsFirst(scope, made.embeddings));
       made.embeddings.dispose();
@@ -88,11 +107,17 @@ export async function fitEnsemble(d: Device, model: OrionMSP, methods: readonly 
     }
     const shifted = members.map(({ classShift }) => labels.map((c) => (c + classShift) % classes));
     const passes: FittedPass[] = [];
-    const trees = classes > config.max_classes ? shifted.map((own) => classTree(own, config.max_classes)) : [];
-    const fit = async (train: Tensor, own: Int32Array) => await fitLabels(d, config, model.parameters.icl, train, own, "f16", options.signal);
+    const trees = classes > config.max_classes
+      ? shifted.map((own) => classTree(own, config.max_classes))
+      : [];
+    const fit = async (train: Tensor, own: Int32Array) =>
+      await fitLabels(d, config, parametersOf(model).icl, train, own, "f16", options.signal);
     if (trees.length === 0) {
       const all = reshape(scope, concat(scope, rows, 0), [members.length, labels.length, -1]);
-      passes.push({ members: members.map((_, i) => i), context: await fit(all, Int32Array.from(shifted.flatMap((own) => [...own]))) });
+      passes.push({
+        members: members.map((_, i) => i),
+        context: await fit(all, Int32Array.from(shifted.flatMap((own) => [...own]))),
+      });
     }
     for (const [i, tree] of trees.entries()) {
       for (const node of nodesOf(tree)) {
@@ -115,14 +140,36 @@ export async function fitEnsemble(d: Device, model: OrionMSP, methods: readonly 
  * @param tables The normalised rows, one table per method.
  * @returns Logits [rows, classes] per member, or the logarithm of the tree's probabilities times the temperature.
  */
-export async function predictEnsemble(d: Device, model: OrionMSP, methods: readonly string[], fitted: FittedEnsemble, tables: readonly Matrix[], temperature: number, options: RunOptions): Promise<MemberOutput[]> {
+export async function predictEnsemble(
+  d: Device,
+  model: OrionMSP,
+  methods: readonly string[],
+  fitted: FittedEnsemble,
+  tables: readonly Matrix[],
+  temperature: number,
+  options: RunOptions,
+): Promise<MemberOutput[]> {
   const rows = tables[0]!.rows;
   const distinct = distinctOrders(fitted.members, methods);
-  const step = Math.max(1, Math.min(1024, Math.floor(CHUNK / (distinct.orders.length * tables[0]!.columns * model.config.embed_dim))));
+  const step = Math.max(
+    1,
+    Math.min(
+      1024,
+      Math.floor(CHUNK / (distinct.orders.length * tables[0]!.columns * model.config.embed_dim)),
+    ),
+  );
   const outputs = fitted.members.map(() => new Float32Array(rows * fitted.classes));
   for (let from = 0; from < rows; from += step) {
     const to = Math.min(rows, from + step);
-    const part = await predictChunk(d, model, fitted, tables.map((table) => rowRange(table, from, to)), distinct, temperature, options);
+    const part = await predictChunk(
+      d,
+      model,
+      fitted,
+      tables.map((table) => rowRange(table, from, to)),
+      distinct,
+      temperature,
+      options,
+    );
     part.forEach((values, i) => outputs[i]!.set(values, from * fitted.classes));
     options.onProgress?.({ stage: "predict", done: to, total: rows });
   }
@@ -136,32 +183,63 @@ interface Orders {
   readonly ofMember: readonly number[];
 }
 
-async function predictChunk(d: Device, model: OrionMSP, fitted: FittedEnsemble, tables: readonly Matrix[], distinct: Orders, temperature: number, options: RunOptions): Promise<Float32Array[]> {
-  const { config, parameters } = model;
+async function predictChunk(
+  d: Device,
+  model: OrionMSP,
+  fitted: FittedEnsemble,
+  tables: readonly Matrix[],
+  distinct: Orders,
+  temperature: number,
+  options: RunOptions,
+): Promise<Float32Array[]> {
+  const { config } = model;
+  const parameters = parametersOf(model);
   const [m, h] = [tables[0]!.rows, tables[0]!.columns];
   const scope = d.scope();
   try {
     const embedded: Tensor[] = [];
     for (const [i, table] of tables.entries()) {
-      const { embeddings } = await embedColumns(scope, config, parameters.column, columnTensor(scope, table), fitted.columns[i]!, options.signal);
+      const { embeddings } = await embedColumns(
+        scope,
+        config,
+        parameters.column,
+        columnTensor(scope, table),
+        fitted.columns[i]!,
+        options.signal,
+      );
       embedded.push(rowsFirst(scope, embeddings));
     }
     const cells = reshape(scope, concat(scope, embedded, 0), [-1, config.embed_dim]);
     const index = new Int32Array(distinct.orders.length * m * h);
     distinct.orders.forEach(({ method, pattern }, u) => {
-      for (let t = 0; t < m; t++) for (let j = 0; j < h; j++) index[(u * m + t) * h + j] = (method * m + t) * h + pattern[j]!;
+      for (let t = 0; t < m; t++) {
+        for (let j = 0; j < h; j++) index[(u * m + t) * h + j] = (method * m + t) * h + pattern[j]!;
+      }
     });
     const features = gather(scope, cells, scope.tensor(index, [distinct.orders.length * m, h]));
-    const encoded = await encodeRows(scope, config, parameters.row, features, { masks: modelMasks(scope, model, h), signal: options.signal });
+    const encoded = await encodeRows(scope, config, parameters.row, features, {
+      masks: modelMasks(scope, model, h),
+      signal: options.signal,
+    });
     const r = reshape(scope, encoded, [distinct.orders.length, m, -1]);
 
     const logits = new Map<FittedPass, Float32Array>();
     for (const pass of fitted.passes) {
-      const own = gather(scope, r, scope.tensor(Int32Array.from(pass.members, (i) => distinct.ofMember[i]!), [pass.members.length]));
-      logits.set(pass, await (await predictLabels(scope, config, parameters.icl, pass.context, own, options.signal)).read());
+      const own = gather(
+        scope,
+        r,
+        scope.tensor(Int32Array.from(pass.members, (i) => distinct.ofMember[i]!), [pass.members.length]),
+      );
+      logits.set(
+        pass,
+        await (await predictLabels(scope, config, parameters.icl, pass.context, own, options.signal)).read(),
+      );
     }
     if (fitted.trees.length === 0) {
-      const all = firstColumns({ data: logits.get(fitted.passes[0]!)!, shape: [fitted.members.length, m, config.max_classes] }, fitted.classes).data;
+      const all = firstColumns({
+        data: logits.get(fitted.passes[0]!)!,
+        shape: [fitted.members.length, m, config.max_classes],
+      }, fitted.classes).data;
       return fitted.members.map((_, i) => all.subarray(i * m * fitted.classes, (i + 1) * m * fitted.classes));
     }
     return fitted.trees.map((tree, i) => {
@@ -179,7 +257,12 @@ async function predictChunk(d: Device, model: OrionMSP, fitted: FittedEnsemble, 
 }
 
 /** Encodes all rows of a table in a feature order, some rows at a time. */
-function rowEncoder(scope: Device, model: OrionMSP, embedded: readonly Tensor[], signal: AbortSignal | undefined): (method: number, pattern: Int32Array) => Promise<Tensor> {
+function rowEncoder(
+  scope: Device,
+  model: OrionMSP,
+  embedded: readonly Tensor[],
+  signal: AbortSignal | undefined,
+): (method: number, pattern: Int32Array) => Promise<Tensor> {
   const [n, h, e] = embedded[0]!.shape as [number, number, number];
   const masks = modelMasks(scope, model, h);
   const step = Math.max(1, Math.floor(CHUNK / (h * e)));
@@ -191,9 +274,15 @@ function rowEncoder(scope: Device, model: OrionMSP, embedded: readonly Tensor[],
       try {
         const to = Math.min(n, from + step);
         const index = new Int32Array((to - from) * h);
-        for (let t = from; t < to; t++) for (let j = 0; j < h; j++) index[(t - from) * h + j] = t * h + pattern[j]!;
+        for (let t = from; t < to; t++) {
+          for (let j = 0; j < h; j++) index[(t - from) * h + j] = t * h + pattern[j]!;
+        }
         const features = gather(inner, cells, inner.tensor(index, [to - from, h]));
-        parts.push(inner.keep(await encodeRows(inner, model.config, model.parameters.row, features, { masks, signal })));
+        parts.push(
+          inner.keep(
+            await encodeRows(inner, model.config, parametersOf(model).row, features, { masks, signal }),
+          ),
+        );
       } finally {
         inner.dispose();
       }
@@ -204,7 +293,12 @@ function rowEncoder(scope: Device, model: OrionMSP, embedded: readonly Tensor[],
 
 /** The masks of the config's own seed: the same for every call. */
 function modelMasks(d: Device, model: OrionMSP, features: number): Map<number, Tensor> {
-  return uploadMasks(d, model.config, features, drawMasks(model.config, features, torchRandom(model.config.link_seed)));
+  return uploadMasks(
+    d,
+    model.config,
+    features,
+    drawMasks(model.config, features, torchRandom(model.config.link_seed)),
+  );
 }
 
 function distinctOrders(members: readonly Member[], methods: readonly string[]): Orders {
@@ -230,6 +324,8 @@ function rowsFirst(d: Device, embeddings: Tensor): Tensor {
 function rowRange(table: Matrix, from: number, to: number): Matrix {
   if (from === 0 && to === table.rows) return table;
   const data = new Float64Array((to - from) * table.columns);
-  for (let j = 0; j < table.columns; j++) data.set(table.data.subarray(j * table.rows + from, j * table.rows + to), j * (to - from));
+  for (let j = 0; j < table.columns; j++) {
+    data.set(table.data.subarray(j * table.rows + from, j * table.rows + to), j * (to - from));
+  }
   return { rows: to - from, columns: table.columns, data };
 }

@@ -23,9 +23,13 @@ export function encodeLabels(labels: Labels): { classes: Label[]; codes: Int32Ar
   list.forEach((label, i) => {
     const kind = label === null ? "null" : typeof label;
     if (kind !== "string" && kind !== "number" && kind !== "boolean") {
-      throw new TypeError(`Cannot fit: label ${i} is ${kind}, expected a string, a number or a boolean; leave out rows without a label`);
+      throw new TypeError(
+        `Cannot fit: label ${i} is ${kind}, expected a string, a number or a boolean; leave out rows without a label`,
+      );
     }
-    if (kind === "number" && !Number.isFinite(label)) throw new RangeError(`Cannot fit: label ${i} is ${String(label)}, expected a finite number`);
+    if (kind === "number" && !Number.isFinite(label)) {
+      throw new RangeError(`Cannot fit: label ${i} is ${String(label)}, expected a finite number`);
+    }
   });
   const classes = [...new Set(list)].sort(compareLabels);
   const code = new Map(classes.map((label, c) => [label, c]));

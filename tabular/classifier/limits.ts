@@ -32,7 +32,9 @@ export function checkRoom(config: OrionConfig, size: TableSize): void {
   const gib = ((cells + members) / 2 ** 30).toFixed(1);
   const rows = Math.floor(size.rows * BUDGET / (cells + members));
   throw new RangeError(
-    `Cannot use a table of ${size.rows} rows x ${size.columns} columns: it would take about ${gib} GiB and ${BUDGET / 2 ** 30} are available; ` +
+    `Cannot use a table of ${size.rows} rows x ${size.columns} columns: it would take about ${gib} GiB and ${
+      BUDGET / 2 ** 30
+    } are available; ` +
       `use at most ${rows} rows (a random sample keeps most of the accuracy), fewer columns, or fewer members (nEstimators)`,
   );
 }

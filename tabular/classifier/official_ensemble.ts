@@ -69,7 +69,12 @@ export async function predictOfficial(
       ...(options.signal && { signal: options.signal }),
     });
     onCall?.({ members: batch, x, y, masks, out });
-    batch.forEach(({ classShift }, i) => outputs.push({ values: out.data.subarray(i * test.rows * classes, (i + 1) * test.rows * classes), classShift }));
+    batch.forEach(({ classShift }, i) =>
+      outputs.push({
+        values: out.data.subarray(i * test.rows * classes, (i + 1) * test.rows * classes),
+        classShift,
+      })
+    );
     options.onProgress?.({ stage: "members", done: outputs.length, total: members.length });
   }
   return outputs;

@@ -30,7 +30,10 @@ export interface EnsembleSettings {
 }
 
 /** Fills in what the caller left open and checks the rest. */
-export function ensembleSettings(config: OrionConfig, given: Partial<EnsembleSettings> = {}): EnsembleSettings {
+export function ensembleSettings(
+  config: OrionConfig,
+  given: Partial<EnsembleSettings> = {},
+): EnsembleSettings {
   const settings: EnsembleSettings = {
     nEstimators: given.nEstimators ?? (config.mode === "official" ? 32 : 8),
     normMethods: given.normMethods ?? ["none", "power"],
@@ -43,7 +46,9 @@ export function ensembleSettings(config: OrionConfig, given: Partial<EnsembleSet
     randomState: given.randomState ?? 42,
   };
   if (!(settings.softmaxTemperature > 0)) {
-    throw new RangeError(`Cannot use softmaxTemperature ${settings.softmaxTemperature}: expected a number above 0`);
+    throw new RangeError(
+      `Cannot use softmaxTemperature ${settings.softmaxTemperature}: expected a number above 0`,
+    );
   }
   return settings;
 }

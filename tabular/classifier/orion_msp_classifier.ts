@@ -24,6 +24,7 @@ export interface ClassifierOptions extends Partial<EnsembleSettings> {
   readonly device?: Device;
   /** A safetensors file (path, URL or bytes) with `config`. @default the bundled weights */
   readonly weights?: WeightsSource;
+  /** Gives up loading. */
   readonly signal?: AbortSignal;
 }
 
@@ -135,10 +136,19 @@ export class OrionMSPClassifier {
       const settings = ensembleSettings(model.config, this.#given);
       const { classes, codes, counts } = encodeLabels(y);
       const { features, tables, rows } = fitFeatures(X, settings);
-      if (rows !== codes.length) throw new RangeError(`Cannot fit: the table has ${rows} rows but there are ${codes.length} labels`);
+      if (rows !== codes.length) {
+        throw new RangeError(`Cannot fit: the table has ${rows} rows but there are ${codes.length} labels`);
+      }
       const known = classes.length > 1 && features.width > 0;
       const members = known ? ensembleMembers(features.width, classes.length, settings) : [];
-      if (known) checkRoom(model.config, { rows, columns: features.width, members: members.length, tables: tables.length });
+      if (known) {
+        checkRoom(model.config, {
+          rows,
+          columns: features.width,
+          members: members.length,
+          tables: tables.length,
+        });
+      }
       options.signal?.throwIfAborted();
       const scope = model.device.scope();
       try {
@@ -148,7 +158,10 @@ export class OrionMSPClassifier {
           ? base
           : official
           ? { ...base, train: { tables, labels: codes } }
-          : { ...base, ensemble: await fitEnsemble(scope, model, features.methods, tables, codes, members, options) };
+          : {
+            ...base,
+            ensemble: await fitEnsemble(scope, model, features.methods, tables, codes, members, options),
+          };
         await model.device.flush(options.signal);
         this.#state?.scope.dispose();
         this.#state = { fitted, scope };
@@ -176,7 +189,9 @@ export class OrionMSPClassifier {
    * @param X Rows as in `fit`; named columns may come in another order.
    */
   async predict(X: TableInput, options: RunOptions = {}): Promise<Label[]> {
-    const [classes, rows] = await this.#next(async () => [this.classes, await this.#probabilities(X, options)] as const);
+    const [classes, rows] = await this.#next(async () =>
+      [this.classes, await this.#probabilities(X, options)] as const
+    );
     return rows.map((row) => classes[row.indexOf(Math.max(...row))]!);
   }
 
@@ -204,26 +219,49 @@ export class OrionMSPClassifier {
       // One class, or nothing that varies: the class frequencies are all that is known.
       features.encoder.encode(X);
       const total = state.counts.reduce((all, count) => all + count, 0);
-      return Array.from({ length: readTable(X).rows }, () => Array.from(state.counts, (count) => count / total));
+      return Array.from(
+        { length: readTable(X).rows },
+        () => Array.from(state.counts, (count) => count / total),
+      );
     }
     const tables = transformFeatures(features, X, model.config.mode === "official" ? "table" : "cell");
     const rows = tables[0]!.rows;
     let outputs: MemberOutput[];
     if (state.ensemble) {
-      outputs = await predictEnsemble(model.device, model, features.methods, state.ensemble, tables, settings.softmaxTemperature, options);
+      outputs = await predictEnsemble(
+        model.device,
+        model,
+        features.methods,
+        state.ensemble,
+        tables,
+        settings.softmaxTemperature,
+        options,
+      );
     } else {
       const { tables: train, labels } = state.train!;
       checkRoom(model.config, { rows: rows + labels.length, columns: features.width, members: 1, tables: 1 });
-      const known = { methods: features.methods, train, test: tables, labels, classes: state.classes.length, generator: torchRandom(settings.randomState) };
+      const known = {
+        methods: features.methods,
+        train,
+        test: tables,
+        labels,
+        classes: state.classes.length,
+        generator: torchRandom(settings.randomState),
+      };
       outputs = await predictOfficial(model, known, members, settings, options);
     }
     const flat = averageMembers(outputs, state.classes.length, settings);
-    return Array.from({ length: rows }, (_, i) => Array.from(flat.subarray(i * state.classes.length, (i + 1) * state.classes.length)));
+    return Array.from(
+      { length: rows },
+      (_, i) => Array.from(flat.subarray(i * state.classes.length, (i + 1) * state.classes.length)),
+    );
   }
 
   #fitted(): FittedState {
     this.#alive();
-    if (this.#state === undefined) throw new Error("Cannot predict before fit: call fit(X, y) or restore a saved context first");
+    if (this.#state === undefined) {
+      throw new Error("Cannot predict before fit: call fit(X, y) or restore a saved context first");
+    }
     return this.#state.fitted;
   }
 

@@ -5,17 +5,25 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../s
 import { OrionMSPClassifier, type RestoreOptions } from "../mod.ts";
 import type { Cell } from "../preprocess/table.ts";
 
-const official = new Uint8Array(readFileSync(new URL("../testdata/trained-tiny-weights.safetensors", import.meta.url)));
+const official = new Uint8Array(
+  readFileSync(new URL("../testdata/trained-tiny-weights.safetensors", import.meta.url)),
+);
 
 /** Rows whose first cells tell the class, with a little noise that repeats. */
 function table(rows: number, classes: number, width = 3): { X: number[][]; y: string[] } {
   let seed = 7;
   const noise = (): number => (seed = seed * 16807 % 2147483647) / 2147483647 - 0.5;
-  const X = Array.from({ length: rows }, (_, i) => Array.from({ length: width }, (_, j) => (i % classes) * (j + 1) + noise()));
+  const X = Array.from(
+    { length: rows },
+    (_, i) => Array.from({ length: width }, (_, j) => (i % classes) * (j + 1) + noise()),
+  );
   return { X, y: X.map((_, i) => `class ${String(i % classes).padStart(2, "0")}`) };
 }
 
-async function withClassifier(run: (clf: OrionMSPClassifier) => Promise<void>, options: { nEstimators?: number; weights?: Uint8Array } = {}): Promise<void> {
+async function withClassifier(
+  run: (clf: OrionMSPClassifier) => Promise<void>,
+  options: { nEstimators?: number; weights?: Uint8Array } = {},
+): Promise<void> {
   const device = await openDevice({ threads: 1 });
   const clf = await OrionMSPClassifier.load({ device, nEstimators: 2, ...options });
   try {
@@ -42,7 +50,9 @@ describe("OrionMSPClassifier", () => {
     withClassifier(async (clf) => {
       const { X, y } = table(30, 3);
       await clf.fit(X, y);
-      for (const row of await clf.predictProba(X.slice(0, 5))) assertAlmostEquals(row.reduce((all, p) => all + p, 0), 1, 1e-9);
+      for (const row of await clf.predictProba(X.slice(0, 5))) {
+        assertAlmostEquals(row.reduce((all, p) => all + p, 0), 1, 1e-9);
+      }
     }));
 
   test("gives a row the same answer alone, first, last and among others", () =>
@@ -130,7 +140,10 @@ describe("OrionMSPClassifier", () => {
       await clf.fit(X, y);
       const before = await clf.predictProba(X.slice(0, 2));
       const controller = new AbortController();
-      const fit = clf.fit(X, y.toReversed(), { signal: controller.signal, onProgress: () => controller.abort(new Error("enough")) });
+      const fit = clf.fit(X, y.toReversed(), {
+        signal: controller.signal,
+        onProgress: () => controller.abort(new Error("enough")),
+      });
       await assertRejects(() => fit, Error, "enough");
       assertEquals(await clf.predictProba(X.slice(0, 2)), before);
     }));
@@ -172,8 +185,19 @@ describe("OrionMSPClassifier", () => {
       const { X, y } = table(20, 2);
       await clf.fit(X, y);
       const bytes = await clf.save();
-      await assertRejects(() => OrionMSPClassifier.restore(bytes, { device: clf.device, weights: official }), WeightsError, "fitted with weights");
-      await assertRejects(() => OrionMSPClassifier.restore(bytes.subarray(0, bytes.length - 3), { device: clf.device }), WeightsError);
-      await assertRejects(() => OrionMSPClassifier.restore(official, { device: clf.device }), WeightsError, "no fitted context");
+      await assertRejects(
+        () => OrionMSPClassifier.restore(bytes, { device: clf.device, weights: official }),
+        WeightsError,
+        "fitted with weights",
+      );
+      await assertRejects(
+        () => OrionMSPClassifier.restore(bytes.subarray(0, bytes.length - 3), { device: clf.device }),
+        WeightsError,
+      );
+      await assertRejects(
+        () => OrionMSPClassifier.restore(official, { device: clf.device }),
+        WeightsError,
+        "no fitted context",
+      );
     }));
 });

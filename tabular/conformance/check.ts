@@ -15,7 +15,12 @@ export interface Check {
 }
 
 /** Compares element by element; a tolerance of 0 asks for equality. */
-export function compare(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): Check {
+export function compare(
+  name: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): Check {
   let maxError = actual.length === expected.length ? 0 : Infinity;
   for (let i = 0; i < expected.length && maxError < Infinity; i++) {
     const error = Math.abs(actual[i]! - expected[i]!);

@@ -21,16 +21,30 @@ export type FindWeights = (name: string) => Promise<Uint8Array>;
  * @returns One check per comparison; none for a file that is weights alone.
  * @throws RangeError for a kind that is not known.
  */
-export async function replayOrion(device: Device, file: SafetensorsFile, params: Record<string, unknown>, findWeights: FindWeights): Promise<Check[]> {
+export async function replayOrion(
+  device: Device,
+  file: SafetensorsFile,
+  params: Record<string, unknown>,
+  findWeights: FindWeights,
+): Promise<Check[]> {
   const kind = params["kind"];
   if (kind === "weights") return [];
   if (kind === "preprocess") return replayPreprocess(file, params);
-  if (kind === "model") return await replayModel(device, file, params as unknown as Parameters<typeof replayModel>[2]);
-  if (kind !== "e2e" && kind !== "trained") throw new RangeError(`Cannot replay a golden file of kind "${String(kind)}"`);
+  if (kind === "model") {
+    return await replayModel(device, file, params as unknown as Parameters<typeof replayModel>[2]);
+  }
+  if (kind !== "e2e" && kind !== "trained") {
+    throw new RangeError(`Cannot replay a golden file of kind "${String(kind)}"`);
+  }
   const named = params["weights"];
   const weights = typeof named === "string" ? readSafetensors(await findWeights(named)) : undefined;
   const config = params["config"] ?? JSON.parse(weights?.metadata["config"] ?? "null");
-  return await replayEnsemble(device, file, { ...params, config } as unknown as Parameters<typeof replayEnsemble>[2], weights);
+  return await replayEnsemble(
+    device,
+    file,
+    { ...params, config } as unknown as Parameters<typeof replayEnsemble>[2],
+    weights,
+  );
 }
 
 /** Replays `rng.json` or `ensembles.json`; undefined for a file of another name. */

@@ -38,7 +38,11 @@ interface EnsembleParams {
     readonly random_state?: number;
   };
   readonly method_order: readonly NormMethod[];
-  readonly members: readonly { readonly norm: string; readonly pattern: readonly number[]; readonly class_shift: number }[];
+  readonly members: readonly {
+    readonly norm: string;
+    readonly pattern: readonly number[];
+    readonly class_shift: number;
+  }[];
   readonly kept_features: readonly boolean[];
   readonly classes: readonly Label[];
   readonly y_train: readonly Label[];
@@ -51,8 +55,17 @@ interface EnsembleParams {
 }
 
 /** Replays the file. @param weights The state dict where the file brings none (`params.weights`). */
-export async function replayEnsemble(device: Device, file: SafetensorsFile, params: EnsembleParams, weights?: SafetensorsFile): Promise<Check[]> {
-  const own = new Map([...file.tensors].filter(([name]) => name.startsWith("sd.")).map(([name, entry]) => [name.slice(3), entry]));
+export async function replayEnsemble(
+  device: Device,
+  file: SafetensorsFile,
+  params: EnsembleParams,
+  weights?: SafetensorsFile,
+): Promise<Check[]> {
+  const own = new Map(
+    [...file.tensors].filter(([name]) => name.startsWith("sd.")).map((
+      [name, entry],
+    ) => [name.slice(3), entry]),
+  );
   const model = OrionMSP.fromTensors(params.config, weights ? weights.tensors : own, { device });
   try {
     return await replay(model, file, params);
@@ -63,7 +76,9 @@ export async function replayEnsemble(device: Device, file: SafetensorsFile, para
 
 async function replay(model: OrionMSP, file: SafetensorsFile, params: EnsembleParams): Promise<Check[]> {
   const { classifier } = params;
-  const methods = typeof classifier.norm_methods === "string" ? [classifier.norm_methods] : classifier.norm_methods;
+  const methods = typeof classifier.norm_methods === "string"
+    ? [classifier.norm_methods]
+    : classifier.norm_methods;
   const settings = ensembleSettings(model.config, {
     nEstimators: classifier.n_estimators ?? 32,
     ...(methods && { normMethods: methods }),
@@ -79,24 +94,40 @@ async function replay(model: OrionMSP, file: SafetensorsFile, params: EnsemblePa
   const { train, test } = tables(file, params);
   const kept = uniqueFilter(train);
   checks.push(compare("kept", kept, params.kept_features.map(Number), 0));
-  const pipelines = params.method_order.map((method) => fitPipeline(method, keepColumns(train, kept), settings));
+  const pipelines = params.method_order.map((method) =>
+    fitPipeline(method, keepColumns(train, kept), settings)
+  );
   const { classes, codes } = encodeLabels(params.y_train);
   checks.push(compareExactly("classes", classes, params.classes));
 
   const drawn = ensembleMembers(kept.reduce((all, keep) => all + keep, 0), classes.length, settings);
   const members = params.method_order.flatMap((method) => drawn.filter((member) => member.norm === method));
-  checks.push(compareExactly("members", members.map(plain), params.members.map(({ norm, pattern, class_shift }) => [norm, [...pattern], class_shift])));
+  checks.push(
+    compareExactly(
+      "members",
+      members.map(plain),
+      params.members.map(({ norm, pattern, class_shift }) => [norm, [...pattern], class_shift]),
+    ),
+  );
 
   let calls = 0;
-  const onCall = (call: OfficialCall): void => void checks.push(...compareCall(file, `call${calls++}.`, call, specialTokens(model.config)));
-  const outputs = await predictOfficial(model, {
-    methods: params.method_order,
-    train: pipelines.map((pipeline) => pipeline.transform(keepColumns(train, kept))),
-    test: pipelines.map((pipeline) => pipeline.transform(keepColumns(test, kept), "table")),
-    labels: codes,
-    classes: classes.length,
-    generator: torchRandom(params.torch_seed),
-  }, members, settings, {}, onCall);
+  const onCall = (call: OfficialCall): void =>
+    void checks.push(...compareCall(file, `call${calls++}.`, call, specialTokens(model.config)));
+  const outputs = await predictOfficial(
+    model,
+    {
+      methods: params.method_order,
+      train: pipelines.map((pipeline) => pipeline.transform(keepColumns(train, kept))),
+      test: pipelines.map((pipeline) => pipeline.transform(keepColumns(test, kept), "table")),
+      labels: codes,
+      classes: classes.length,
+      generator: torchRandom(params.torch_seed),
+    },
+    members,
+    settings,
+    {},
+    onCall,
+  );
   checks.push(compare("calls", [calls], [params.calls], 0));
   const proba = averageMembers(outputs, classes.length, settings);
   checks.push(compare("proba", proba, floats(file, "proba"), TOLERANCE.proba));
@@ -132,7 +163,11 @@ function tables(file: SafetensorsFile, params: EnsembleParams): { train: Matrix;
   const matrix = (name: string): Matrix => {
     const [rows, columns] = shapeOf(file, name) as [number, number];
     const { dtype, data } = file.tensors.get(name)!;
-    return fromRowMajor(dtype === "F64" ? data as Float64Array : toFloat32(file.tensors.get(name)!), rows, columns);
+    return fromRowMajor(
+      dtype === "F64" ? data as Float64Array : toFloat32(file.tensors.get(name)!),
+      rows,
+      columns,
+    );
   };
   return { train: matrix("X_train"), test: matrix("X_test") };
 }

@@ -18,12 +18,24 @@ interface ModelParams {
   readonly config: unknown;
   readonly torch_seed?: number;
   readonly mode?: "eval" | "train";
-  readonly forward?: { readonly embed_with_test?: boolean; readonly return_logits?: boolean; readonly softmax_temperature?: number };
+  readonly forward?: {
+    readonly embed_with_test?: boolean;
+    readonly return_logits?: boolean;
+    readonly softmax_temperature?: number;
+  };
 }
 
 /** Replays the file on a device; one check per mask, stage and output. */
-export async function replayModel(device: Device, file: SafetensorsFile, params: ModelParams): Promise<Check[]> {
-  const weights = new Map([...file.tensors].filter(([name]) => name.startsWith("sd.")).map(([name, entry]) => [name.slice(3), entry]));
+export async function replayModel(
+  device: Device,
+  file: SafetensorsFile,
+  params: ModelParams,
+): Promise<Check[]> {
+  const weights = new Map(
+    [...file.tensors].filter(([name]) => name.startsWith("sd.")).map((
+      [name, entry],
+    ) => [name.slice(3), entry]),
+  );
   const model = OrionMSP.fromTensors(params.config, weights, { device });
   const checks: Check[] = [];
   try {
@@ -39,7 +51,11 @@ export async function replayModel(device: Device, file: SafetensorsFile, params:
     const shuffles = file.tensors.get("feature_shuffles");
     const d = file.tensors.get("d");
     const onStage = async (name: string, tensor: Tensor): Promise<void> => {
-      const recorded = name === "col.embeddings" ? withoutDummies(file, specialTokens(config)) : file.tensors.has(name) ? floats(file, name) : undefined;
+      const recorded = name === "col.embeddings"
+        ? withoutDummies(file, specialTokens(config))
+        : file.tensors.has(name)
+        ? floats(file, name)
+        : undefined;
       // An ensemble embeds one table and a padded batch leaves columns out: the recorded stage has another shape then.
       if (recorded === undefined || recorded.length !== tensor.size || d !== undefined) return;
       const largest = recorded.reduce((all, value) => Math.max(all, Math.abs(value)), 1);
@@ -63,9 +79,17 @@ export async function replayModel(device: Device, file: SafetensorsFile, params:
 }
 
 /** A drawn mask and its links beside the recorded ones. */
-export function compareMask(file: SafetensorsFile, scale: number, mask: Uint8Array, specials: number, prefix = ""): Check[] {
+export function compareMask(
+  file: SafetensorsFile,
+  scale: number,
+  mask: Uint8Array,
+  specials: number,
+  prefix = "",
+): Check[] {
   const name = `${prefix}mask.scale${scale}`;
-  const checks = file.tensors.has(name) ? [compare(name, Float32Array.from(mask), floats(file, name), 0)] : [];
+  const checks = file.tensors.has(name)
+    ? [compare(name, Float32Array.from(mask), floats(file, name), 0)]
+    : [];
   const links = `${prefix}links.scale${scale}`;
   if (file.tensors.has(links)) {
     const [k, width] = shapeOf(file, links) as [number, number];
@@ -93,5 +117,8 @@ function withoutDummies(file: SafetensorsFile, specials: number): Float32Array |
 }
 
 function rowsOf(data: Float32Array, width: number): Int32Array[] {
-  return Array.from({ length: data.length / width }, (_, i) => Int32Array.from(data.subarray(i * width, (i + 1) * width)));
+  return Array.from(
+    { length: data.length / width },
+    (_, i) => Int32Array.from(data.subarray(i * width, (i + 1) * width)),
+  );
 }

@@ -6,7 +6,9 @@ import { readSafetensors } from "../../sdk/weights/safetensors.ts";
 import { replayOrion } from "./replay.ts";
 
 const folder = new URL("../testdata/", import.meta.url);
-const golden = readdirSync(folder).filter((name) => /^(tiny|filigree|e2e|trained)-?.*\.safetensors$/.test(name) && !name.includes("weights"));
+const golden = readdirSync(folder).filter((name) =>
+  /^(tiny|filigree|e2e|trained)-?.*\.safetensors$/.test(name) && !name.includes("weights")
+);
 const read = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, folder)));
 
 for (const prefer of ["reference", "wasm"] as const) {
@@ -19,7 +21,12 @@ for (const prefer of ["reference", "wasm"] as const) {
         try {
           assertEquals(device.kind, prefer);
           const file = readSafetensors(read(name));
-          const checks = await replayOrion(device, file, JSON.parse(file.metadata["params"]!), (weights) => Promise.resolve(read(weights)));
+          const checks = await replayOrion(
+            device,
+            file,
+            JSON.parse(file.metadata["params"]!),
+            (weights) => Promise.resolve(read(weights)),
+          );
           assert(checks.length > 3, `only ${checks.length} checks`);
           assertEquals(checks.filter((check) => !check.ok), []);
           assertEquals(device.report.bytes, 0);
@@ -39,7 +46,12 @@ test("a wrong number in a golden file is a miss", async () => {
     const data = Float32Array.from(out.data as Float32Array);
     data[0]! += 1e-3;
     file.tensors.set("out", { dtype: "F32", shape: out.shape, data });
-    const checks = await replayOrion(device, file, JSON.parse(file.metadata["params"]!), () => Promise.reject(new Error("no weights")));
+    const checks = await replayOrion(
+      device,
+      file,
+      JSON.parse(file.metadata["params"]!),
+      () => Promise.reject(new Error("no weights")),
+    );
     assertEquals(checks.filter((check) => !check.ok).map((check) => check.name), ["out"]);
   } finally {
     device.dispose();

@@ -6,7 +6,9 @@
 
 /** A dense row-major array of numbers with its shape. */
 export interface NdArray {
+  /** The numbers, row-major. */
   readonly data: Float32Array;
+  /** Size of every axis. */
   readonly shape: readonly number[];
 }
 
@@ -27,15 +29,22 @@ export function toNdArray(name: string, input: ArrayInput, rank: number): NdArra
     const { data, shape } = input as NdArray;
     const size = shape.reduce((all, n) => all * n, 1);
     if (shape.length !== rank || data.length !== size) {
-      throw new RangeError(`Cannot use "${name}": expected ${rank} axes, got shape [${shape}] with ${data.length} numbers`);
+      throw new RangeError(
+        `Cannot use "${name}": expected ${rank} axes, got shape [${shape}] with ${data.length} numbers`,
+      );
     }
     return { data: Float32Array.from(data), shape };
   }
   const shape: number[] = [];
   for (let level: unknown = input; Array.isArray(level); level = level[0]) shape.push(level.length);
   const flat = (input as unknown[]).flat(rank - 1);
-  if (shape.length !== rank || flat.length !== shape.reduce((all, n) => all * n, 1) || flat.some((value) => typeof value !== "number")) {
-    throw new RangeError(`Cannot use "${name}": expected ${rank} levels of arrays of equal length with numbers`);
+  if (
+    shape.length !== rank || flat.length !== shape.reduce((all, n) => all * n, 1) ||
+    flat.some((value) => typeof value !== "number")
+  ) {
+    throw new RangeError(
+      `Cannot use "${name}": expected ${rank} levels of arrays of equal length with numbers`,
+    );
   }
   return { data: Float32Array.from(flat as number[]), shape };
 }

@@ -3,7 +3,16 @@
  *
  * @module
  */
-import { attend, type Device, layerNorm, linear, rope, scoped, slice, type Tensor } from "../../sdk/device/mod.ts";
+import {
+  attend,
+  type Device,
+  layerNorm,
+  linear,
+  rope,
+  scoped,
+  slice,
+  type Tensor,
+} from "../../sdk/device/mod.ts";
 import type { Block, Linear, Norm } from "./parameters.ts";
 
 /** Rotary positions of the row sequences. */
@@ -33,7 +42,13 @@ export interface BlockOptions {
 }
 
 /** Applies a linear layer. */
-export function apply(d: Device, x: Tensor, layer: Linear, activation: "none" | "gelu" | "relu" = "none", residual?: Tensor): Tensor {
+export function apply(
+  d: Device,
+  x: Tensor,
+  layer: Linear,
+  activation: "none" | "gelu" | "relu" = "none",
+  residual?: Tensor,
+): Tensor {
   return linear(d, x, layer.weight, { bias: layer.bias, activation, ...(residual && { residual }) });
 }
 

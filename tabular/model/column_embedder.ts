@@ -6,7 +6,17 @@
  *
  * @module
  */
-import { concat, type Device, embedCells, gather, repeat, scaleAdd, scoped, slice, type Tensor } from "../../sdk/device/mod.ts";
+import {
+  concat,
+  type Device,
+  embedCells,
+  gather,
+  repeat,
+  scaleAdd,
+  scoped,
+  slice,
+  type Tensor,
+} from "../../sdk/device/mod.ts";
 import { apply, type BlockOptions, normalise, projectKeys, runBlock } from "./block.ts";
 import type { OrionConfig } from "./config.ts";
 import type { Parameters } from "./parameters.ts";
@@ -66,7 +76,12 @@ export async function embedColumns(
  * @param skipped Indices of such columns.
  * @returns `embeddings` where there are none.
  */
-export function replaceSkipped(d: Device, p: Parameters["column"], embeddings: Tensor, skipped: readonly number[]): Tensor {
+export function replaceSkipped(
+  d: Device,
+  p: Parameters["column"],
+  embeddings: Tensor,
+  skipped: readonly number[],
+): Tensor {
   if (skipped.length === 0) return embeddings;
   const [columns, rows, e] = embeddings.shape as [number, number, number];
   return scoped(d, (s) => {
@@ -77,7 +92,13 @@ export function replaceSkipped(d: Device, p: Parameters["column"], embeddings: T
 }
 
 /** Embeddings of some columns and, where they were made here, the keys of every block. */
-function embedChunk(s: Device, config: OrionConfig, p: Parameters["column"], cells: Tensor, context?: ColumnContext): Tensor[] {
+function embedChunk(
+  s: Device,
+  config: OrionConfig,
+  p: Parameters["column"],
+  cells: Tensor,
+  context?: ColumnContext,
+): Tensor[] {
   const options: BlockOptions = { activation: config.activation, normFirst: config.norm_first };
   const skip = config.mode === "official" ? { skip: SKIP } : {};
   let x = embedCells(s, cells, p.inLinear.weight, p.inLinear.bias, skip);
@@ -85,7 +106,11 @@ function embedChunk(s: Device, config: OrionConfig, p: Parameters["column"], cel
     const read = context?.[b] ?? scoped(s, (inner) => {
       const inducing = repeat(inner, block.inducing, 0, cells.shape[0]!);
       const hidden = runBlock(inner, block.induce, inducing, { ...options, context: x });
-      return projectKeys(inner, block.read, config.norm_first ? normalise(inner, hidden, block.read.norm1) : hidden);
+      return projectKeys(
+        inner,
+        block.read,
+        config.norm_first ? normalise(inner, hidden, block.read.norm1) : hidden,
+      );
     });
     const next = runBlock(s, block.read, x, { ...options, keys: read });
     x.dispose();

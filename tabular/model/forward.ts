@@ -29,8 +29,9 @@ export interface ForwardOptions {
   readonly embedWithTest?: boolean;
   /** Logits, or probabilities at the temperature. @default true */
   readonly returnLogits?: boolean;
-  /** @default 0.9 */
+  /** Divides logits before a softmax. @default 0.9 */
   readonly softmaxTemperature?: number;
+  /** Stops the pass between layers. */
   readonly signal?: AbortSignal;
   /** Gets intermediate results by their golden names, for tests; the tensor lives only during the call. */
   readonly onStage?: (name: string, tensor: Tensor) => Promise<void>;
@@ -48,7 +49,13 @@ export interface ForwardInput {
  * @param d A scope that the caller disposes.
  * @returns [B, m, k] for the m = T - n test rows.
  */
-export async function forward(d: Device, config: OrionConfig, p: Parameters, input: ForwardInput, options: ForwardOptions): Promise<NdArray> {
+export async function forward(
+  d: Device,
+  config: OrionConfig,
+  p: Parameters,
+  input: ForwardInput,
+  options: ForwardOptions,
+): Promise<NdArray> {
   const { x, labels } = input;
   const { training = false, embedWithTest = false, featureShuffles, signal } = options;
   const [tables, rows, h] = x.shape as [number, number, number];
@@ -58,11 +65,25 @@ export async function forward(d: Device, config: OrionConfig, p: Parameters, inp
   const stage = options.onStage ?? ((): void => {});
 
   const seed = config.mode === "filigree" ? config.link_seed : 0;
-  const masks = uploadMasks(d, config, h, options.masks ?? drawMasks(config, h, torchRandom(options.seed ?? seed)));
+  const masks = uploadMasks(
+    d,
+    config,
+    h,
+    options.masks ?? drawMasks(config, h, torchRandom(options.seed ?? seed)),
+  );
   const embedded = featureShuffles ? 1 : tables;
   const columns = toColumns(x, embedded);
   const skipped = config.mode === "official" ? skippedColumns(columns, rows) : [];
-  const features = await embedRows(d, config, p, { columns, embedded, rows, h, n, skipped, embedWithTest, signal });
+  const features = await embedRows(d, config, p, {
+    columns,
+    embedded,
+    rows,
+    h,
+    n,
+    skipped,
+    embedWithTest,
+    signal,
+  });
   await stage("col.embeddings", features);
   const ordered = featureShuffles ? reorder(d, features, featureShuffles) : features;
 
@@ -98,7 +119,9 @@ async function embedRows(d: Device, config: OrionConfig, p: Parameters, cells: C
   const count = embedded * h;
   const part = (from: number, to: number): Tensor => {
     const data = new Float32Array(count * (to - from));
-    for (let c = 0; c < count; c++) data.set(columns.subarray(c * rows + from, c * rows + to), c * (to - from));
+    for (let c = 0; c < count; c++) {
+      data.set(columns.subarray(c * rows + from, c * rows + to), c * (to - from));
+    }
     return d.tensor(data, [count, to - from]);
   };
   const embeddings = cells.embedWithTest || n === rows
@@ -120,13 +143,24 @@ function reorder(d: Device, features: Tensor, shuffles: readonly ArrayLike<numbe
   shuffles.forEach((shuffle, i) => {
     const own = Array.from(shuffle);
     const place = first.map((feature, j) => i === 0 ? j : own.indexOf(feature));
-    for (let t = 0; t < rows; t++) for (let j = 0; j < h; j++) index[(i * rows + t) * h + j] = t * h + place[j]!;
+    for (let t = 0; t < rows; t++) {
+      for (let j = 0; j < h; j++) index[(i * rows + t) * h + j] = t * h + place[j]!;
+    }
   });
   return gather(d, reshape(d, features, [rows * h, e]), d.tensor(index, [shuffles.length, rows, h]));
 }
 
 /** One pass over chosen rows: `known` and `asked` are row numbers in [B * T] of equal count per table. */
-async function pass(d: Device, config: OrionConfig, p: Parameters, r: Tensor, known: Int32Array[], labels: Int32Array, asked: Int32Array[], signal?: AbortSignal): Promise<Tensor> {
+async function pass(
+  d: Device,
+  config: OrionConfig,
+  p: Parameters,
+  r: Tensor,
+  known: Int32Array[],
+  labels: Int32Array,
+  asked: Int32Array[],
+  signal?: AbortSignal,
+): Promise<Tensor> {
   const [, rows, width] = r.shape as [number, number, number];
   const flat = reshape(d, r, [r.shape[0]! * rows, width]);
   const pick = (lists: Int32Array[]): Tensor => {
@@ -148,7 +182,14 @@ interface TreeCall {
 }
 
 /** The tree of classes, table by table. */
-async function forwardTree(d: Device, config: OrionConfig, p: Parameters, r: Tensor, call: TreeCall, options: ForwardOptions): Promise<NdArray> {
+async function forwardTree(
+  d: Device,
+  config: OrionConfig,
+  p: Parameters,
+  r: Tensor,
+  call: TreeCall,
+  options: ForwardOptions,
+): Promise<NdArray> {
   const { tables, n, rows, classes } = call;
   const { returnLogits = true, softmaxTemperature: temperature = 0.9 } = options;
   const m = rows - n;
@@ -160,8 +201,20 @@ async function forwardTree(d: Device, config: OrionConfig, p: Parameters, r: Ten
       const scope = d.scope();
       try {
         const table = gather(scope, r, scope.tensor(Int32Array.of(b), [1]));
-        const logits = await pass(scope, config, p, table, [node.rows], node.labels, rowsOf(1, n, rows), options.signal);
-        const own = firstColumns({ data: await logits.read(), shape: [1, m, config.max_classes] }, outputsOf(node));
+        const logits = await pass(
+          scope,
+          config,
+          p,
+          table,
+          [node.rows],
+          node.labels,
+          rowsOf(1, n, rows),
+          options.signal,
+        );
+        const own = firstColumns(
+          { data: await logits.read(), shape: [1, m, config.max_classes] },
+          outputsOf(node),
+        );
         probabilities.set(node, softmaxRows(own, temperature).data);
       } finally {
         scope.dispose();
@@ -186,7 +239,9 @@ export function softmaxRows(x: NdArray, temperature: number): NdArray {
     let largest = -Infinity;
     for (let c = 0; c < width; c++) largest = Math.max(largest, x.data[start + c]!);
     let sum = 0;
-    for (let c = 0; c < width; c++) sum += data[start + c] = Math.exp((x.data[start + c]! - largest) / temperature);
+    for (let c = 0; c < width; c++) {
+      sum += data[start + c] = Math.exp((x.data[start + c]! - largest) / temperature);
+    }
     for (let c = 0; c < width; c++) data[start + c]! /= sum;
   }
   return { data, shape: x.shape };
@@ -205,7 +260,9 @@ function toColumns(x: NdArray, tables: number): Float32Array {
   const [, rows, h] = x.shape as [number, number, number];
   const columns = new Float32Array(tables * rows * h);
   for (let b = 0; b < tables; b++) {
-    for (let t = 0; t < rows; t++) for (let j = 0; j < h; j++) columns[(b * h + j) * rows + t] = x.data[(b * rows + t) * h + j]!;
+    for (let t = 0; t < rows; t++) {
+      for (let j = 0; j < h; j++) columns[(b * h + j) * rows + t] = x.data[(b * rows + t) * h + j]!;
+    }
   }
   return columns;
 }

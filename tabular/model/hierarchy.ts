@@ -41,7 +41,12 @@ export function outputsOf(tree: ClassNode): number {
  * @param classes Number of global classes.
  * @returns [m, classes].
  */
-export function combine(tree: ClassNode, probabilities: ReadonlyMap<ClassNode, Float32Array>, m: number, classes: number): Float32Array {
+export function combine(
+  tree: ClassNode,
+  probabilities: ReadonlyMap<ClassNode, Float32Array>,
+  m: number,
+  classes: number,
+): Float32Array {
   const result = new Float32Array(m * classes);
   const visit = (at: ClassNode, weight: Float32Array): void => {
     const own = probabilities.get(at)!;
@@ -62,7 +67,9 @@ export function nodesOf(tree: ClassNode): ClassNode[] {
 }
 
 function node(classes: readonly number[], rows: Int32Array, labels: Int32Array, limit: number): ClassNode {
-  const parts = classes.length <= limit ? classes.map((c) => [c]) : groups(classes, Math.min(Math.ceil(classes.length / limit), limit));
+  const parts = classes.length <= limit
+    ? classes.map((c) => [c])
+    : groups(classes, Math.min(Math.ceil(classes.length / limit), limit));
   const part = new Map(parts.flatMap((members, g) => members.map((c) => [c, g] as const)));
   const children = classes.length <= limit
     ? []

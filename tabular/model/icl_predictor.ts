@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { add, cast, concat, type Device, gather, reshape, scoped, slice, type Tensor } from "../../sdk/device/mod.ts";
+import {
+  add,
+  cast,
+  concat,
+  type Device,
+  gather,
+  reshape,
+  scoped,
+  slice,
+  type Tensor,
+} from "../../sdk/device/mod.ts";
 import { apply, normalise, projectKeys, runBlock } from "./block.ts";
 import type { OrionConfig } from "./config.ts";
 import { type MemoryContext, readJointly, readNew, readTrain, writeMemory } from "./memory.ts";
@@ -44,7 +54,10 @@ export async function fitLabels(
       await d.flush(signal);
       const read = readTrain(scope, config, p.memory, latents, train);
       rows = read.rows;
-      memory = { latents: latents.map((keys) => stored(d, keys, as)), train: read.keys.map((keys) => stored(d, keys, as)) };
+      memory = {
+        latents: latents.map((keys) => stored(d, keys, as)),
+        train: read.keys.map((keys) => stored(d, keys, as)),
+      };
     }
     const icl = await readLabels(d, scope, config, p, withLabels(scope, p, rows, labels), as, signal);
     return { icl, ...(memory && { memory }) };
@@ -56,14 +69,25 @@ export async function fitLabels(
 /**
  * Logits [B, m, M] of new rows [B, m, D], each on its own: no row of the call changes another's.
  */
-export async function predictLabels(d: Device, config: OrionConfig, p: Parameters["icl"], context: LabelContext, rows: Tensor, signal?: AbortSignal): Promise<Tensor> {
+export async function predictLabels(
+  d: Device,
+  config: OrionConfig,
+  p: Parameters["icl"],
+  context: LabelContext,
+  rows: Tensor,
+  signal?: AbortSignal,
+): Promise<Tensor> {
   const scope = d.scope();
   try {
     // Rows that already read the memory come with a context of labels alone.
     let x = p.memory && context.memory ? readNew(scope, config, p.memory, context.memory, rows) : rows;
     for (const [b, block] of p.blocks.entries()) {
       await d.flush(signal);
-      const next = runBlock(scope, block, x, { keys: context.icl[b]!, activation: config.activation, normFirst: config.norm_first });
+      const next = runBlock(scope, block, x, {
+        keys: context.icl[b]!,
+        activation: config.activation,
+        normFirst: config.norm_first,
+      });
       if (x !== rows) x.dispose();
       x = next;
     }
@@ -115,9 +139,16 @@ async function readLabels(
   let x = labelled;
   for (const [b, block] of p.blocks.entries()) {
     await d.flush(signal);
-    const keys = scoped(scope, (s) => projectKeys(s, block, config.norm_first ? normalise(s, x, block.norm1) : x));
+    const keys = scoped(
+      scope,
+      (s) => projectKeys(s, block, config.norm_first ? normalise(s, x, block.norm1) : x),
+    );
     if (b < p.blocks.length - 1) {
-      const next = runBlock(scope, block, x, { keys, activation: config.activation, normFirst: config.norm_first });
+      const next = runBlock(scope, block, x, {
+        keys,
+        activation: config.activation,
+        normFirst: config.norm_first,
+      });
       x.dispose();
       x = next;
     }
@@ -128,7 +159,10 @@ async function readLabels(
 }
 
 function withLabels(s: Device, p: Parameters["icl"], rows: Tensor, labels: Int32Array): Tensor {
-  return scoped(s, (inner) => add(inner, rows, gather(inner, p.labels, inner.tensor(labels, rows.shape.slice(0, 2)))));
+  return scoped(
+    s,
+    (inner) => add(inner, rows, gather(inner, p.labels, inner.tensor(labels, rows.shape.slice(0, 2)))),
+  );
 }
 
 /** Keys in the context's type, owned by `d`. */

@@ -26,23 +26,46 @@ export function writeMemory(d: Device, config: OrionConfig, p: MemoryParameters,
     for (const layer of p.write) {
       latents = memoryLayer(s, config, layer, latents, (inner) => {
         const context = normalise(inner, train, layer.kvNorm);
-        return projectKeys(inner, layer.attn, config.norm_first ? normalise(inner, context, layer.attn.norm1) : context);
+        return projectKeys(
+          inner,
+          layer.attn,
+          config.norm_first ? normalise(inner, context, layer.attn.norm1) : context,
+        );
       });
     }
     return p.read.map((layer) => {
       const context = normalise(s, latents, layer.kvNorm);
-      return projectKeys(s, layer.attn, config.norm_first ? normalise(s, context, layer.attn.norm1) : context);
+      return projectKeys(
+        s,
+        layer.attn,
+        config.norm_first ? normalise(s, context, layer.attn.norm1) : context,
+      );
     });
   });
 }
 
 /** Rows [B, T, D] read the latents; all rows of the call see each other (official mode). */
-export function readJointly(d: Device, config: OrionConfig, p: MemoryParameters, latents: readonly Tensor[], rows: Tensor): Tensor {
-  return scoped(d, (s) => p.read.reduce((x, layer, l) => memoryLayer(s, config, layer, x, () => latents[l]!), rows));
+export function readJointly(
+  d: Device,
+  config: OrionConfig,
+  p: MemoryParameters,
+  latents: readonly Tensor[],
+  rows: Tensor,
+): Tensor {
+  return scoped(
+    d,
+    (s) => p.read.reduce((x, layer, l) => memoryLayer(s, config, layer, x, () => latents[l]!), rows),
+  );
 }
 
 /** Train rows read the latents and leave their own keys for rows to come (`filigree` mode). */
-export function readTrain(d: Device, config: OrionConfig, p: MemoryParameters, latents: readonly Tensor[], train: Tensor): { rows: Tensor; keys: Tensor[] } {
+export function readTrain(
+  d: Device,
+  config: OrionConfig,
+  p: MemoryParameters,
+  latents: readonly Tensor[],
+  train: Tensor,
+): { rows: Tensor; keys: Tensor[] } {
   const keys: Tensor[] = [];
   const rows = p.read.reduce((x, layer, l) => {
     const next = memoryLayer(d, config, layer, x, () => latents[l]!, (s, mixed) => {
@@ -57,8 +80,21 @@ export function readTrain(d: Device, config: OrionConfig, p: MemoryParameters, l
 }
 
 /** New rows [B, m, D] read the latents and the train rows (`filigree` mode). */
-export function readNew(d: Device, config: OrionConfig, p: MemoryParameters, context: MemoryContext, rows: Tensor): Tensor {
-  return scoped(d, (s) => p.read.reduce((x, layer, l) => memoryLayer(s, config, layer, x, () => context.latents[l]!, () => context.train[l]!), rows));
+export function readNew(
+  d: Device,
+  config: OrionConfig,
+  p: MemoryParameters,
+  context: MemoryContext,
+  rows: Tensor,
+): Tensor {
+  return scoped(
+    d,
+    (s) =>
+      p.read.reduce(
+        (x, layer, l) => memoryLayer(s, config, layer, x, () => context.latents[l]!, () => context.train[l]!),
+        rows,
+      ),
+  );
 }
 
 /** One CrossBlock: the block's residual is the normalised query, and the raw query is added once more. */
@@ -72,7 +108,11 @@ function memoryLayer(
 ): Tensor {
   const { activation, norm_first: normFirst } = config;
   return scoped(d, (s) => {
-    const read = runBlock(s, layer.attn, normalise(s, x, layer.qNorm), { keys: crossKeys(s), activation, normFirst });
+    const read = runBlock(s, layer.attn, normalise(s, x, layer.qNorm), {
+      keys: crossKeys(s),
+      activation,
+      normFirst,
+    });
     const mixed = add(s, read, x);
     return runBlock(s, layer.ffn, mixed, { activation, ...(selfKeys && { keys: selfKeys(s, mixed) }) });
   });

@@ -12,21 +12,31 @@ import { type Parameters, uploadParameters } from "./parameters.ts";
 
 /** Where a model is put. */
 export interface OrionMSPOptions {
+  /** Holds the parameters and computes. */
   readonly device: Device;
+}
+
+/** Kept beside the models, so that their layout is no part of the public type. */
+const PARAMETERS = new WeakMap<OrionMSP, Parameters>();
+
+/** The parameters of a model; for the classifier, which runs the parts of a pass on their own. */
+export function parametersOf(model: OrionMSP): Parameters {
+  return PARAMETERS.get(model)!;
 }
 
 /** An Orion-MSP model on a device (arXiv 2511.02818; `mode: "filigree"` of the config marks our variant). */
 export class OrionMSP {
+  /** What the weights say of themselves. */
   readonly config: OrionConfig;
+  /** Holds the parameters and computes. */
   readonly device: Device;
-  /** The parameters on the device. */
-  readonly parameters: Parameters;
   readonly #scope: { dispose(): void };
 
+  /** Use {@linkcode OrionMSP.fromSafetensors} or {@linkcode OrionMSP.fromTensors}. */
   constructor(config: OrionConfig, device: Device, tensors: ReadonlyMap<string, SafetensorsEntry>) {
     const scope = device.scope();
     try {
-      this.parameters = uploadParameters(scope, config, tensors);
+      PARAMETERS.set(this, uploadParameters(scope, config, tensors));
     } catch (error) {
       scope.dispose();
       throw error;
@@ -44,7 +54,9 @@ export class OrionMSP {
   static async fromSafetensors(bytes: Uint8Array, options: OrionMSPOptions): Promise<OrionMSP> {
     const file = readSafetensors(bytes);
     const config = file.metadata["config"];
-    if (config === undefined) throw new WeightsError(`Cannot load the weights: their metadata has no "config"`);
+    if (config === undefined) {
+      throw new WeightsError(`Cannot load the weights: their metadata has no "config"`);
+    }
     let parsed: unknown;
     try {
       parsed = JSON.parse(config);
@@ -69,7 +81,11 @@ export class OrionMSP {
     options: OrionMSPOptions,
   ): OrionMSP {
     const entries = tensors instanceof Map ? tensors : new Map(Object.entries(tensors));
-    return new OrionMSP(parseConfig(config), options.device, entries as ReadonlyMap<string, SafetensorsEntry>);
+    return new OrionMSP(
+      parseConfig(config),
+      options.device,
+      entries as ReadonlyMap<string, SafetensorsEntry>,
+    );
   }
 
   /**
@@ -86,7 +102,7 @@ export class OrionMSP {
     checkInput(x, labels, options);
     const scope = this.device.scope();
     try {
-      return await forward(scope, this.config, this.parameters, { x, labels }, options);
+      return await forward(scope, this.config, parametersOf(this), { x, labels }, options);
     } finally {
       scope.dispose();
     }
@@ -102,18 +118,29 @@ function checkInput(x: NdArray, labels: NdArray, options: ForwardOptions): void 
   const [tables, rows, h] = x.shape as [number, number, number];
   const [batch, n] = labels.shape as [number, number];
   if (batch !== tables || n > rows || n === 0 || h === 0 || tables === 0) {
-    throw new RangeError(`Cannot run the model: X has shape [${x.shape}] and yTrain [${labels.shape}], expected [B, T, H] and [B, n] with 1 <= n <= T`);
+    throw new RangeError(
+      `Cannot run the model: X has shape [${x.shape}] and yTrain [${labels.shape}], expected [B, T, H] and [B, n] with 1 <= n <= T`,
+    );
   }
   if (!labels.data.every((label) => Number.isInteger(label) && label >= 0)) {
     throw new RangeError("Cannot run the model: yTrain must hold whole numbers of at least 0");
   }
-  if (!x.data.every(Number.isFinite)) throw new RangeError("Cannot run the model: X must hold finite numbers only");
+  if (!x.data.every(Number.isFinite)) {
+    throw new RangeError("Cannot run the model: X must hold finite numbers only");
+  }
   for (const order of options.featureShuffles ?? []) {
-    if (new Set(Array.from(order).filter((j) => Number.isInteger(j) && j >= 0 && j < h)).size !== h || order.length !== h) {
-      throw new RangeError(`Cannot run the model: every feature order must hold each number from 0 to ${h - 1} once`);
+    if (
+      new Set(Array.from(order).filter((j) => Number.isInteger(j) && j >= 0 && j < h)).size !== h ||
+      order.length !== h
+    ) {
+      throw new RangeError(
+        `Cannot run the model: every feature order must hold each number from 0 to ${h - 1} once`,
+      );
     }
   }
   if (options.featureShuffles && options.featureShuffles.length !== tables) {
-    throw new RangeError(`Cannot run the model: got ${options.featureShuffles.length} feature orders for ${tables} tables`);
+    throw new RangeError(
+      `Cannot run the model: got ${options.featureShuffles.length} feature orders for ${tables} tables`,
+    );
   }
 }

@@ -66,7 +66,11 @@ export interface Parameters {
     /** Label embeddings [M, D], bias included. */
     readonly labels: Tensor;
     readonly decoder: readonly [Linear, Linear];
-    readonly memory?: { readonly latents: Tensor; readonly write: readonly MemoryLayer[]; readonly read: readonly MemoryLayer[] };
+    readonly memory?: {
+      readonly latents: Tensor;
+      readonly write: readonly MemoryLayer[];
+      readonly read: readonly MemoryLayer[];
+    };
   };
 }
 
@@ -87,18 +91,29 @@ export function uploadParameters(device: Device, config: OrionConfig, tensors: S
   const e = config.embed_dim;
   const d = rowWidth(config);
   const host = (name: string): Float32Array => toFloat32(tensors.get(name)!);
-  const vector = (name: string, data = host(name), shape: readonly number[] = [data.length]): Tensor => device.tensor(data, shape);
+  const vector = (name: string, data = host(name), shape: readonly number[] = [data.length]): Tensor =>
+    device.tensor(data, shape);
   const matrix = (name: string, from: number, to: number, k: number): Weight => {
     const entry = tensors.get(name)!;
     const scale = tensors.get(`${name}.scale`);
-    const rows = (data: Float32Array | Uint16Array | Int8Array, width: number) => data.subarray(from * width, to * width);
-    if (entry.dtype === "F16") return device.weight(rows(entry.data as Uint16Array, k) as Uint16Array, [to - from, k]);
+    const rows = (data: Float32Array | Uint16Array | Int8Array, width: number) =>
+      data.subarray(from * width, to * width);
+    if (entry.dtype === "F16") {
+      return device.weight(rows(entry.data as Uint16Array, k) as Uint16Array, [to - from, k]);
+    }
     if (entry.dtype === "I8" && scale !== undefined) {
-      return device.weight(rows(entry.data as Int8Array, k) as Int8Array, [to - from, k], toFloat32(scale).subarray(from, to));
+      return device.weight(
+        rows(entry.data as Int8Array, k) as Int8Array,
+        [to - from, k],
+        toFloat32(scale).subarray(from, to),
+      );
     }
     return device.weight(rows(host(name), k) as Float32Array, [to - from, k]);
   };
-  const linear = (name: string, n: number, k: number): Linear => ({ weight: matrix(`${name}.weight`, 0, n, k), bias: vector(`${name}.bias`) });
+  const linear = (name: string, n: number, k: number): Linear => ({
+    weight: matrix(`${name}.weight`, 0, n, k),
+    bias: vector(`${name}.bias`),
+  });
   const norm = (name: string): Norm => ({ weight: vector(`${name}.weight`), bias: vector(`${name}.bias`) });
   const block = (name: string, width: number, heads: number, attention = "attn"): Block => {
     const projection = `${name}.${attention}.in_proj`;
@@ -106,8 +121,14 @@ export function uploadParameters(device: Device, config: OrionConfig, tensors: S
     return {
       heads,
       norm1: norm(`${name}.norm1`),
-      q: { weight: matrix(`${projection}_weight`, 0, width, width), bias: vector("", bias.subarray(0, width)) },
-      kv: { weight: matrix(`${projection}_weight`, width, 3 * width, width), bias: vector("", bias.subarray(width)) },
+      q: {
+        weight: matrix(`${projection}_weight`, 0, width, width),
+        bias: vector("", bias.subarray(0, width)),
+      },
+      kv: {
+        weight: matrix(`${projection}_weight`, width, 3 * width, width),
+        bias: vector("", bias.subarray(width)),
+      },
       out: linear(`${name}.${attention}.out_proj`, width, width),
       norm2: norm(`${name}.norm2`),
       ff1: linear(`${name}.linear1`, config.ff_factor * width, width),
@@ -151,7 +172,9 @@ export function uploadParameters(device: Device, config: OrionConfig, tensors: S
       specials: vector("", specials, [specials.length / e, e]),
       scales: config.row_scales.map((_, s) => ({
         freqs: vector(`${row}.scale_encoders.${s}.rope.freqs`),
-        blocks: count(blocksPerScale(config)).map((b) => block(`${row}.scale_encoders.${s}.blocks.${b}`, e, config.row_nhead)),
+        blocks: count(blocksPerScale(config)).map((b) =>
+          block(`${row}.scale_encoders.${s}.blocks.${b}`, e, config.row_nhead)
+        ),
       })),
       pma: {
         seed: host(`${row}.pma.seed`),
@@ -162,9 +185,14 @@ export function uploadParameters(device: Device, config: OrionConfig, tensors: S
       outNorm: norm(`${row}.out_ln`),
     },
     icl: {
-      blocks: count(config.icl_num_blocks).map((b) => block(`${icl}.tf_icl.blocks.${b}`, d, config.icl_nhead)),
+      blocks: count(config.icl_num_blocks).map((b) =>
+        block(`${icl}.tf_icl.blocks.${b}`, d, config.icl_nhead)
+      ),
       norm: norm(`${icl}.ln`),
-      labels: vector("", labelTable(host(`${icl}.y_encoder.weight`), host(`${icl}.y_encoder.bias`)), [config.max_classes, d]),
+      labels: vector("", labelTable(host(`${icl}.y_encoder.weight`), host(`${icl}.y_encoder.bias`)), [
+        config.max_classes,
+        d,
+      ]),
       decoder: [linear(`${icl}.decoder.0`, 2 * d, d), linear(`${icl}.decoder.2`, config.max_classes, 2 * d)],
       ...(config.perc_num_latents > 0 && {
         memory: {
@@ -181,7 +209,10 @@ export function uploadParameters(device: Device, config: OrionConfig, tensors: S
 function labelTable(weight: Float32Array, bias: Float32Array): Float32Array {
   const d = bias.length;
   const classes = weight.length / d;
-  return Float32Array.from({ length: weight.length }, (_, i) => weight[(i % d) * classes + Math.floor(i / d)]! + bias[i % d]!);
+  return Float32Array.from(
+    { length: weight.length },
+    (_, i) => weight[(i % d) * classes + Math.floor(i / d)]! + bias[i % d]!,
+  );
 }
 
 function checkNames(config: OrionConfig, tensors: StateDict): void {
@@ -190,20 +221,30 @@ function checkNames(config: OrionConfig, tensors: StateDict): void {
     const entry = tensors.get(name);
     if (entry === undefined) throw new WeightsError(`Cannot load the weights: tensor "${name}" is missing`);
     if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i])) {
-      throw new WeightsError(`Cannot load tensor "${name}": its shape is [${entry.shape}] but the config asks for [${shape}]`);
+      throw new WeightsError(
+        `Cannot load tensor "${name}": its shape is [${entry.shape}] but the config asks for [${shape}]`,
+      );
     }
     const scale = tensors.get(`${name}.scale`);
     const quantised = entry.dtype === "I8" && shape.length === 2;
-    if (quantised !== (scale !== undefined) || (scale !== undefined && scale.shape.join() !== String(shape[0]))) {
-      throw new WeightsError(`Cannot load tensor "${name}": an int8 matrix needs "${name}.scale" with one number per row, and only it`);
+    if (
+      quantised !== (scale !== undefined) || (scale !== undefined && scale.shape.join() !== String(shape[0]))
+    ) {
+      throw new WeightsError(
+        `Cannot load tensor "${name}": an int8 matrix needs "${name}.scale" with one number per row, and only it`,
+      );
     }
     if (!["F64", "F32", "F16", "BF16", "I8"].includes(entry.dtype) || (entry.dtype === "I8" && !quantised)) {
-      throw new WeightsError(`Cannot load tensor "${name}": its type is ${entry.dtype}, expected F32, F16, BF16 or an int8 matrix with scales`);
+      throw new WeightsError(
+        `Cannot load tensor "${name}": its type is ${entry.dtype}, expected F32, F16, BF16 or an int8 matrix with scales`,
+      );
     }
   }
   for (const name of tensors.keys()) {
     if (!shapes.has(name) && !(name.endsWith(".scale") && shapes.has(name.slice(0, -".scale".length)))) {
-      throw new WeightsError(`Cannot load the weights: tensor "${name}" is not part of a model with this config`);
+      throw new WeightsError(
+        `Cannot load the weights: tensor "${name}" is not part of a model with this config`,
+      );
     }
   }
 }

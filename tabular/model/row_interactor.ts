@@ -3,7 +3,19 @@
  *
  * @module
  */
-import { add, attend, concat, type Device, groupMean, mul, repeat, reshape, scoped, slice, type Tensor } from "../../sdk/device/mod.ts";
+import {
+  add,
+  attend,
+  concat,
+  type Device,
+  groupMean,
+  mul,
+  repeat,
+  reshape,
+  scoped,
+  slice,
+  type Tensor,
+} from "../../sdk/device/mod.ts";
 import { drawLinks, rowMask } from "../preprocess/links.ts";
 import type { TorchRandom } from "../preprocess/torch_random.ts";
 import { apply, normalise, runBlock } from "./block.ts";
@@ -23,7 +35,11 @@ const CHUNK = 1 << 21;
  * @param features Number of features.
  * @param generator Source of the links; it goes on across calls in `official` mode.
  */
-export function drawMasks(config: OrionConfig, features: number, generator: TorchRandom): Map<number, Uint8Array> {
+export function drawMasks(
+  config: OrionConfig,
+  features: number,
+  generator: TorchRandom,
+): Map<number, Uint8Array> {
   const specials = specialTokens(config);
   const window = config.mode === "filigree" ? config.row_window : 0;
   return new Map(config.row_scales.map((scale) => {
@@ -33,14 +49,21 @@ export function drawMasks(config: OrionConfig, features: number, generator: Torc
 }
 
 /** Uploads masks for {@linkcode encodeRows}; a mask that hides nothing is left out. */
-export function uploadMasks(d: Device, config: OrionConfig, features: number, masks: RowMasks): Map<number, Tensor> {
+export function uploadMasks(
+  d: Device,
+  config: OrionConfig,
+  features: number,
+  masks: RowMasks,
+): Map<number, Tensor> {
   const uploaded = new Map<number, Tensor>();
   for (const scale of config.row_scales) {
     const length = specialTokens(config) + Math.ceil(features / scale);
     const mask = masks.get(scale);
     if (mask === undefined || mask.length !== length * length) {
       const got = mask === undefined ? "none" : `${mask.length} values`;
-      throw new RangeError(`Cannot use the mask of scale ${scale}: expected [${length}, ${length}] for ${features} features, got ${got}`);
+      throw new RangeError(
+        `Cannot use the mask of scale ${scale}: expected [${length}, ${length}] for ${features} features, got ${got}`,
+      );
     }
     if (mask.includes(0)) uploaded.set(scale, d.tensor(mask, [length, length]));
   }
@@ -63,7 +86,13 @@ export interface RowOptions {
  * @param features [R, H, E]: embedded cells row by row.
  * @returns [R, D], CLS tokens side by side.
  */
-export async function encodeRows(d: Device, config: OrionConfig, p: Parameters["row"], features: Tensor, options: RowOptions): Promise<Tensor> {
+export async function encodeRows(
+  d: Device,
+  config: OrionConfig,
+  p: Parameters["row"],
+  features: Tensor,
+  options: RowOptions,
+): Promise<Tensor> {
   const [rows, h, e] = features.shape as [number, number, number];
   const step = Math.max(1, Math.floor(CHUNK / ((specialTokens(config) + h) * e * config.ff_factor)));
   const parts: Tensor[] = [];
@@ -97,7 +126,8 @@ function encodeChunk(
     const { freqs, blocks } = p.scales[index]!;
     const cls = scoped(s, (inner) => {
       let x = concat(inner, [specials, grouped(inner, scale, Math.ceil(h / scale))], 1);
-      const lens = counts && inner.tensor(counts.map((n) => specialTokens(config) + Math.ceil(n / scale)), [rows]);
+      const lens = counts &&
+        inner.tensor(counts.map((n) => specialTokens(config) + Math.ceil(n / scale)), [rows]);
       const mask = masks.get(scale);
       blocks.forEach((block, b) => {
         const last = b === blocks.length - 1;
@@ -123,7 +153,13 @@ function encodeChunk(
 type Grouping = (inner: Device, scale: number, k: number) => Tensor;
 
 /** How the features of these rows are grouped: [R, K, E] for a scale. */
-function grouping(s: Device, config: OrionConfig, p: Parameters["row"], features: Tensor, counts?: Int32Array): Grouping {
+function grouping(
+  s: Device,
+  config: OrionConfig,
+  p: Parameters["row"],
+  features: Tensor,
+  counts?: Int32Array,
+): Grouping {
   const [rows, , e] = features.shape as [number, number, number];
   const lens = counts && s.tensor(counts, [rows]);
   if (config.row_group_mode === "contiguous") {

@@ -48,7 +48,9 @@ export function parameterShapes(config: OrionConfig): Map<string, readonly numbe
   shapes.set("row_interactor.cls_tokens", [config.row_num_cls, e]);
   shapes.set("row_interactor.global_tokens", [config.row_num_global, e]);
   config.row_scales.forEach((_, s) => {
-    for (let b = 0; b < blocksPerScale(config); b++) block(`row_interactor.scale_encoders.${s}.blocks.${b}`, e);
+    for (let b = 0; b < blocksPerScale(config); b++) {
+      block(`row_interactor.scale_encoders.${s}.blocks.${b}`, e);
+    }
     shapes.set(`row_interactor.scale_encoders.${s}.rope.freqs`, [e / config.row_nhead / 2]);
   });
   shapes.set("row_interactor.pma.seed", [1, 1, e]);

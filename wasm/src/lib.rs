@@ -72,6 +72,12 @@ pub extern "C" fn panel() -> u32 {
     tile::PANEL as u32
 }
 
+/// 1 where the build fuses multiply and add (relaxed SIMD).
+#[unsafe(no_mangle)]
+pub extern "C" fn relaxed() -> u32 {
+    u32::from(cfg!(target_feature = "relaxed-simd"))
+}
+
 /// Sets the number of threads that take part, the leader included.
 #[unsafe(no_mangle)]
 pub extern "C" fn set_threads(n: u32) {

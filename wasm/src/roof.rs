@@ -12,8 +12,8 @@ pub fn roof(rounds: u32, seed: f32) -> f32 {
     let mut sums: [F32x4; SUMS] = std::array::from_fn(|i| F32x4::splat(i as f32 * seed));
     for _ in 0..rounds {
         for sum in &mut sums {
-            // The sum is the addend, as in a product: the chain is one multiply-add long.
-            *sum = factor.madd(term, *sum);
+            // The sum is a factor, so that no part of the work can move out of the loop.
+            *sum = sum.madd(factor, term);
         }
     }
     sums.into_iter().fold(F32x4::splat(0.0), F32x4::add).sum()

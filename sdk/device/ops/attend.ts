@@ -11,6 +11,7 @@ import { fill } from "./fill.ts";
 
 /** Where heads lie: in the columns of a tensor [batch or 1, L, width], from column `offset`. */
 export interface HeadView {
+  /** What holds the heads. */
   readonly tensor: Tensor;
   /** Column of the first head. @default 0 */
   readonly offset?: number;
@@ -22,6 +23,7 @@ export interface AttendOptions {
   readonly heads: number;
   /** Number of key and value heads; divides `heads`. @default heads */
   readonly kvHeads?: number;
+  /** Width of a head. */
   readonly headDim: number;
   /** Factor of every score. @default 1 / sqrt(headDim) */
   readonly scale?: number;
@@ -62,6 +64,7 @@ export function attend(
   v: Tensor | HeadView,
   options: AttendOptions & { readonly lse: true },
 ): Attended;
+/** The same without the log-sum-exp. */
 export function attend(
   d: Device,
   q: Tensor | HeadView,

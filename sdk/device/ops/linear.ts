@@ -27,6 +27,16 @@ export interface LinearOptions {
  * @param x Rows [..., k].
  * @param w A weight [n, k].
  * @returns [..., n].
+ * @example
+ * ```ts
+ * import { linear, openDevice } from "../mod.ts";
+ *
+ * const device = await openDevice();
+ * const w = device.weight(Float32Array.of(1, 0, 0, 2, 1, 1), [3, 2]);
+ * const x = device.tensor(Float32Array.of(10, 20), [1, 2]);
+ * console.log(await linear(device, x, w, { activation: "relu" }).read()); // 10, 40, 30
+ * device.dispose();
+ * ```
  * @throws RangeError if shapes do not fit.
  */
 export function linear(d: Device, x: Tensor, w: Weight, options: LinearOptions = {}): Tensor {

@@ -8,10 +8,14 @@ import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError } from "../errors.ts";
 import { type DType, DTYPE_BYTES, type Op } from "../ops.ts";
 import { type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
+import { keepWorkers, type SpawnScript } from "./relay.ts";
 import type { Spawned, SpawnHandlers } from "./spawn.ts";
 
-/** Starts the worker that computes. */
-export type SpawnServer = (handlers: SpawnHandlers) => Spawned;
+/** Starts workers: the one that computes, and those that help it. */
+export interface OffThreadHost {
+  spawnServer(handlers: SpawnHandlers): Spawned;
+  readonly spawnHelper: SpawnScript;
+}
 
 /** What to open, and when to give up. */
 export interface BackendOptions extends RemoteOptions {
@@ -27,20 +31,21 @@ const GRACE = 1000;
 /**
  * Opens a backend in a worker.
  *
- * @param spawn Starts the worker.
+ * @param host Starts the workers.
  * @param options What to open there.
  * @param tried Gets what was tried there.
  * @returns The backend; operations that fail there reject the next `read` or `flush` here with the same error.
  * @throws The error of the other side, DeviceLostError if the worker does not start, the signal's reason if it is aborted.
  */
 export async function openOffThread(
-  spawn: SpawnServer,
+  host: OffThreadHost,
   options: BackendOptions,
   tried: DeviceAttempt[],
 ): Promise<Backend> {
   const { signal, prefer, threads, wasm } = options;
   signal?.throwIfAborted();
   const opened = Promise.withResolvers<Response & { kind: "opened" }>();
+  const relay = keepWorkers(host.spawnHelper, (news) => post(worker, news));
   let hear = (response: Response): void => {
     if (response.kind === "refused") {
       tried.push(...response.tried);
@@ -51,23 +56,37 @@ export async function openOffThread(
     }
   };
   let lose = (reason: string): void => opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
-  const worker = spawn({
-    message: (data) => hear(data as Response),
-    error: (reason) => lose(reason),
-    exit: () => lose("it ended"),
+  const worker = host.spawnServer({
+    message(data) {
+      const response = data as Response;
+      if (response.kind === "spawn" || response.kind === "tell" || response.kind === "end") relay.hear(response);
+      else hear(response);
+    },
+    error(reason) {
+      relay.end();
+      lose(reason);
+    },
+    exit() {
+      relay.end();
+      lose("it ended");
+    },
   });
+  const end = (): void => {
+    worker.terminate();
+    relay.end();
+  };
   const abort = (): void => opened.reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   worker.hold(true);
   try {
     post(worker, { kind: "open", options: { prefer, threads, wasm } });
     const answer = await opened.promise;
-    const remote = createRemote(worker, answer);
+    const remote = createRemote(worker, end, answer);
     hear = remote.hear;
     lose = remote.lose;
     return remote.backend;
   } catch (error) {
-    worker.terminate();
+    end();
     throw error;
   } finally {
     worker.hold(false);
@@ -77,6 +96,7 @@ export async function openOffThread(
 
 function createRemote(
   worker: Spawned,
+  end: () => void,
   { device, report, panel }: Response & { kind: "opened" },
 ): { backend: Backend; hear(response: Response): void; lose(reason: string): void } {
   let queue: Call[] = [];
@@ -85,7 +105,9 @@ function createRemote(
   /** Calls that were posted and not reported done, and when the oldest of them was posted, more or less. */
   let under = 0;
   let since = 0;
+  /** What failed there and was not told yet; and what was told last. */
   let failure: Error | undefined;
+  let latest: Error | undefined;
   let disposed = false;
   let gone = false;
   let lost: DeviceLostError | undefined;
@@ -127,6 +149,7 @@ function createRemote(
   const takeFailure = (): Error | undefined => {
     const error = failure;
     if (error) {
+      latest = error;
       failure = undefined;
       enqueue({ call: "resume" });
     }
@@ -161,22 +184,20 @@ function createRemote(
         break;
       case "skipped": {
         // Reads that were under way together all end with the failure that made them senseless.
-        const error = takeFailure() ?? lastFailure;
-        lastFailure = error;
-        reads.get(response.ticket)?.reject(error);
+        const error = takeFailure() ?? latest;
+        reads.get(response.ticket)?.reject(error ?? new Error("An operation before this read failed"));
         reads.delete(response.ticket);
         break;
       }
     }
     settle();
   };
-  let lastFailure = new Error("An operation before this read failed");
   const lose = (reason: string): void => {
     gone = true;
     clearTimeout(grace);
     if (disposed || lost) return;
     lost = new DeviceLostError(`The worker of this device is lost: ${reason}`);
-    worker.terminate();
+    end();
     rejectAll(lost);
   };
 
@@ -231,7 +252,7 @@ function createRemote(
       rejectAll(new Error("The device was disposed of before this was done"));
       if (gone) return;
       post(worker, { kind: "dispose" });
-      grace = setTimeout(() => worker.terminate(), GRACE);
+      grace = setTimeout(end, GRACE);
     },
   };
   return { backend, hear, lose };

@@ -7,6 +7,7 @@ import type { BackendReport, DeviceKind } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError, OutOfMemoryError, WeightsError } from "../errors.ts";
 import type { Op } from "../ops.ts";
+import type { RelayNews, RelayRequest } from "./relay.ts";
 
 /** What can be opened in another thread. */
 export interface RemoteOptions {
@@ -34,7 +35,8 @@ export type Call =
 export type Request =
   | { readonly kind: "open"; readonly options: RemoteOptions }
   | { readonly kind: "calls"; readonly calls: readonly Call[] }
-  | { readonly kind: "dispose" };
+  | { readonly kind: "dispose" }
+  | RelayNews;
 
 /** What the thread that computes says. */
 export type Response =
@@ -51,7 +53,8 @@ export type Response =
   | { readonly kind: "progress"; readonly done: number; readonly failure?: PackedError }
   | { readonly kind: "data"; readonly ticket: number; readonly data: ArrayBuffer }
   /** A read that a failure before it made senseless. */
-  | { readonly kind: "skipped"; readonly ticket: number };
+  | { readonly kind: "skipped"; readonly ticket: number }
+  | RelayRequest;
 
 /** An error as a message can carry it. */
 export interface PackedError {

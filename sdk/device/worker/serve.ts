@@ -5,6 +5,7 @@
  */
 import type { Backend } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
+import { askForWorkers, type SpawnScript } from "./relay.ts";
 import { type Call, packError, type RemoteOptions, type Request, type Response } from "./protocol.ts";
 
 /** How the side that computes speaks and ends. */
@@ -13,8 +14,8 @@ export interface ServerPort {
   close(): void;
 }
 
-/** Opens a backend; notes what was tried. */
-export type OpenBackend = (options: RemoteOptions, tried: DeviceAttempt[]) => Promise<Backend>;
+/** Opens a backend whose workers `spawn` starts; notes what was tried. */
+export type OpenBackend = (options: RemoteOptions, tried: DeviceAttempt[], spawn: SpawnScript) => Promise<Backend>;
 
 /** Milliseconds of work after which the caller hears how far it is. */
 const REPORT_EVERY = 5;
@@ -33,6 +34,7 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
   let done = 0;
   let reported = 0;
   const absent = new Set<number>();
+  const workers = askForWorkers((request) => port.post(request));
 
   const report = (error?: unknown): void => {
     if (done === 0 && error === undefined) return;
@@ -81,7 +83,7 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
     switch (request.kind) {
       case "open": {
         const tried: DeviceAttempt[] = [];
-        open(request.options, tried).then((opened) => {
+        open(request.options, tried, workers.spawn).then((opened) => {
           if (disposed) return opened.dispose();
           backend = opened;
           const { kind: device, report } = opened;
@@ -109,6 +111,8 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
         backend = undefined;
         port.close();
         return;
+      default:
+        workers.hear(request);
     }
   };
 }
