@@ -8,7 +8,8 @@ import { createDevice } from "./core_device.ts";
 import type { Device, DeviceAttempt, DeviceReport } from "./device.ts";
 import { openReference } from "./reference/mod.ts";
 import { type BackendOptions, type OffThreadHost, openOffThread } from "./worker/off_thread.ts";
-import type { SpawnScript } from "./worker/relay.ts";
+import type { Variant } from "../../wasm/env.ts";
+import type { Helper } from "./worker/relay.ts";
 import { spawnWorker } from "./worker/spawn.ts";
 
 /** Options of {@linkcode openDevice}. */
@@ -53,14 +54,14 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
  *
  * @param options What to prefer.
  * @param tried Gets what was tried, in order.
- * @param spawn Starts the workers that help. @default in this thread
+ * @param helper Starts workers and loads builds. @default this thread itself
  * @returns The backend.
  * @throws As {@linkcode openDevice}.
  */
 export async function openBackend(
   options: BackendOptions,
   tried: DeviceAttempt[],
-  spawn: SpawnScript = spawnWorker,
+  helper?: Helper,
 ): Promise<Backend> {
   const { prefer, signal } = options;
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
@@ -72,7 +73,7 @@ export async function openBackend(
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
-      const backend = await OPENERS[kind](options, tried, spawn);
+      const backend = await OPENERS[kind](options, tried, helper);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
       const reason = kind === prefer ? "Preferred, and it works" : "The fastest that works here";
@@ -89,13 +90,13 @@ export async function openBackend(
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
 }
 
-type Opener = (options: BackendOptions, tried: DeviceAttempt[], spawn: SpawnScript) => Promise<Backend>;
+type Opener = (options: BackendOptions, tried: DeviceAttempt[], helper: Helper | undefined) => Promise<Backend>;
 
 const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
-  wasm: async ({ threads, wasm, signal }, tried, spawn) => {
+  wasm: async ({ threads, wasm, signal }, tried, helper) => {
     const { hostEnv, openWasm } = await import("../../wasm/mod.ts");
-    const env = spawn === spawnWorker ? hostEnv : { ...hostEnv, spawn };
+    const env = helper ? { ...hostEnv, ...helper } : hostEnv;
     const { backend, attempts } = await openWasm({ threads, module: wasm, signal }, env);
     for (const { variant, ok, reason, ms } of attempts) {
       if (!ok) tried.push({ kind: "wasm", ok, reason: `Build "${variant}" does not work: ${reason}`, ms });
@@ -105,11 +106,22 @@ const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   reference: () => Promise.resolve(openReference()),
 };
 
-/** Starts this folder's worker module, `.ts` in the sources and `.js` in the package. */
 const OFF_THREAD: OffThreadHost = {
-  spawnServer(handlers) {
+  async spawnServer(handlers) {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    return spawnWorker(new URL(`./worker/device_worker.${extension}`, import.meta.url), handlers);
+    const module = new URL(`./worker/device_worker.${extension}`, import.meta.url);
+    try {
+      return spawnWorker(module, handlers);
+    } catch (error) {
+      // Deno reads no file of ours without permission, not even one of the program; the same code is here as text.
+      if (!(error instanceof Error) || error.name !== "NotCapable") throw error;
+      const { source } = await import("./worker/bundle.js");
+      return spawnWorker(source, handlers);
+    }
   },
-  spawnHelper: spawnWorker,
+  spawn: spawnWorker,
+  async load(build) {
+    const { hostEnv } = await import("../../wasm/mod.ts");
+    return hostEnv.load(build as Variant);
+  },
 };

@@ -8,6 +8,9 @@ import { type OrionConfig, rowWidth } from "../model/config.ts";
 /** Bytes that one device can address at most, with room for weights and temporaries. */
 const BUDGET = 3 * 2 ** 30;
 
+/** Every column of a row may read every other: beyond this the pairs of one row alone are a gigabyte. */
+const MAX_COLUMNS = 8192;
+
 /** Sizes of a table to fit or predict. */
 export interface TableSize {
   readonly rows: number;
@@ -24,6 +27,11 @@ export interface TableSize {
  * @throws RangeError with the estimate and what to do.
  */
 export function checkRoom(config: OrionConfig, size: TableSize): void {
+  if (size.columns > MAX_COLUMNS) {
+    throw new RangeError(
+      `Cannot use a table of ${size.columns} columns: expected at most ${MAX_COLUMNS} that vary; keep the most informative ones`,
+    );
+  }
   const width = rowWidth(config);
   // Embedded cells of every version, twice while they are put in order, and the vectors and keys of every member.
   const cells = 4 * size.rows * size.columns * config.embed_dim * (size.tables + 2);

@@ -6,7 +6,7 @@ use crate::simd::F32x4;
 pub const PANEL: usize = 8;
 /// Most rows of a tile: with the panel's two vectors they fill the registers that engines leave to us.
 #[cfg(target_feature = "relaxed-simd")]
-pub const ROWS: usize = 6;
+pub const ROWS: usize = 4;
 #[cfg(not(target_feature = "relaxed-simd"))]
 pub const ROWS: usize = 4;
 

@@ -8,13 +8,12 @@ import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError } from "../errors.ts";
 import { type DType, DTYPE_BYTES, type Op } from "../ops.ts";
 import { type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
-import { keepWorkers, type SpawnScript } from "./relay.ts";
+import { type Helper, helpWorker, type RelayRequest } from "./relay.ts";
 import type { Spawned, SpawnHandlers } from "./spawn.ts";
 
-/** Starts workers: the one that computes, and those that help it. */
-export interface OffThreadHost {
-  spawnServer(handlers: SpawnHandlers): Spawned;
-  readonly spawnHelper: SpawnScript;
+/** Starts the worker that computes, and helps it. */
+export interface OffThreadHost extends Helper {
+  spawnServer(handlers: SpawnHandlers): Promise<Spawned>;
 }
 
 /** What to open, and when to give up. */
@@ -45,7 +44,7 @@ export async function openOffThread(
   const { signal, prefer, threads, wasm } = options;
   signal?.throwIfAborted();
   const opened = Promise.withResolvers<Response & { kind: "opened" }>();
-  const relay = keepWorkers(host.spawnHelper, (news) => post(worker, news));
+  const relay = helpWorker(host, (news) => post(worker, news));
   let hear = (response: Response): void => {
     if (response.kind === "refused") {
       tried.push(...response.tried);
@@ -56,10 +55,10 @@ export async function openOffThread(
     }
   };
   let lose = (reason: string): void => opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
-  const worker = host.spawnServer({
+  const worker = await host.spawnServer({
     message(data) {
       const response = data as Response;
-      if (response.kind === "spawn" || response.kind === "tell" || response.kind === "end") relay.hear(response);
+      if (isForRelay(response)) relay.hear(response);
       else hear(response);
     },
     error(reason) {
@@ -256,6 +255,11 @@ function createRemote(
     },
   };
   return { backend, hear, lose };
+}
+
+function isForRelay(response: Response): response is RelayRequest {
+  const { kind } = response;
+  return kind === "spawn" || kind === "tell" || kind === "end" || kind === "load";
 }
 
 function post(worker: Spawned, request: Request, transfer: ArrayBuffer[] = []): void {

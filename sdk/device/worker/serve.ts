@@ -5,7 +5,7 @@
  */
 import type { Backend } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
-import { askForWorkers, type SpawnScript } from "./relay.ts";
+import { askParent, type Helper } from "./relay.ts";
 import { type Call, packError, type RemoteOptions, type Request, type Response } from "./protocol.ts";
 
 /** How the side that computes speaks and ends. */
@@ -14,8 +14,8 @@ export interface ServerPort {
   close(): void;
 }
 
-/** Opens a backend whose workers `spawn` starts; notes what was tried. */
-export type OpenBackend = (options: RemoteOptions, tried: DeviceAttempt[], spawn: SpawnScript) => Promise<Backend>;
+/** Opens a backend with the parent's help; notes what was tried. */
+export type OpenBackend = (options: RemoteOptions, tried: DeviceAttempt[], helper: Helper) => Promise<Backend>;
 
 /** Milliseconds of work after which the caller hears how far it is. */
 const REPORT_EVERY = 5;
@@ -34,7 +34,7 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
   let done = 0;
   let reported = 0;
   const absent = new Set<number>();
-  const workers = askForWorkers((request) => port.post(request));
+  const parent = askParent((request) => port.post(request));
 
   const report = (error?: unknown): void => {
     if (done === 0 && error === undefined) return;
@@ -83,7 +83,7 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
     switch (request.kind) {
       case "open": {
         const tried: DeviceAttempt[] = [];
-        open(request.options, tried, workers.spawn).then((opened) => {
+        open(request.options, tried, parent.helper).then((opened) => {
           if (disposed) return opened.dispose();
           backend = opened;
           const { kind: device, report } = opened;
@@ -112,7 +112,7 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
         port.close();
         return;
       default:
-        workers.hear(request);
+        parent.hear(request);
     }
   };
 }

@@ -1,0 +1,2 @@
+/** The text of the worker's module. */
+export const source: string;
