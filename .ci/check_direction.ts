@@ -42,6 +42,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/server": ["hono", "valibot"],
   "sdk/testing": ["deno-std"],
   "bench": ["onnxruntime-web", "mitata"],
+  ".ci": ["filigree"],
 };
 
 /** Tests, their helpers, and the cases that every device must pass. */

@@ -40,6 +40,12 @@ const STEPS: Step[] = [
     hint: "the committed kernels differ from their sources; run: deno task wasm",
   },
   {
+    name: "worker",
+    command: [...await findBun(), "sdk/device/worker/build.ts", "--check"],
+    needs: "sdk/device/worker/build.ts",
+    hint: "run: bun sdk/device/worker/build.ts",
+  },
+  {
     name: "weights",
     command: [...script("tabular/weights/inline.ts"), "--check"],
     needs: "tabular/weights/inline.ts",

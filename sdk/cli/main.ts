@@ -14,7 +14,11 @@ import { runPredict } from "./predict.ts";
 const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
 // A reader that has seen enough (`| head`) is no failure.
-process.stdout.on("error", () => process.exit(0));
+process.stdout.on("error", (error: Error & { code?: string }) => {
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`error: Cannot write the report: ${error.message}\n`);
+  process.exit(1);
+});
 
 process.exitCode = await runPredict(process.argv.slice(2), {
   async open({ device: prefer, threads, signal }): Promise<Session> {

@@ -22,7 +22,7 @@ describe("OrionMSPClassifier given", () => {
   const labels = ["a", "b", "a", "b", "a", "b"];
   const rows = (cell: (i: number) => Cell): Cell[][] => labels.map((_, i) => [i % 2, cell(i)]);
   /** Fits and predicts; probabilities must be finite and sum to one, and nothing may leak. */
-  const works = async (X: TableInput, rowsToPredict: TableInput = X): Promise<number[][]> => {
+  const answers = async (X: TableInput, rowsToPredict: TableInput = X): Promise<number[][]> => {
     const own = clf.fork();
     try {
       await own.fit(X, labels);
@@ -36,6 +36,8 @@ describe("OrionMSPClassifier given", () => {
       assertEquals(device.report.bytes, baseline);
     }
   };
+  const works = async (X: TableInput, rowsToPredict: TableInput = X): Promise<void> =>
+    void await answers(X, rowsToPredict);
   const refuses = async (
     X: TableInput,
     kind: typeof TypeError | typeof RangeError,
@@ -49,10 +51,10 @@ describe("OrionMSPClassifier given", () => {
 
   test("an empty table refuses it", () => refuses([], RangeError, "no rows"));
   test("a constant column ignores it", async () => {
-    assertEquals(await works(rows(() => 7)), await works(labels.map((_, i) => [i % 2])));
+    assertEquals(await answers(rows(() => 7)), await answers(labels.map((_, i) => [i % 2])));
   });
   test("a column without any value ignores it", async () => {
-    assertEquals(await works(rows(() => null)), await works(labels.map((_, i) => [i % 2])));
+    assertEquals(await answers(rows(() => null)), await answers(labels.map((_, i) => [i % 2])));
   });
   test("cells of 1e38 stays finite", async () => {
     await works(rows((i) => i * 1e38));
@@ -62,8 +64,8 @@ describe("OrionMSPClassifier given", () => {
     refuses(rows((i) => i === 3 ? Infinity : i), RangeError, "rows[3]"));
   test("NaN and undefined cells takes them as missing", async () => {
     assertEquals(
-      await works(rows((i) => i === 1 ? NaN : i)),
-      await works(rows((i) => i === 1 ? undefined : i)),
+      await answers(rows((i) => i === 1 ? NaN : i)),
+      await answers(rows((i) => i === 1 ? undefined : i)),
     );
   });
   test("a column of mixed kinds takes it as categories", () =>
@@ -87,7 +89,7 @@ describe("OrionMSPClassifier given", () => {
 
   test("columns in another order finds them by name", async () => {
     const X = labels.map((_, i) => ({ first: i % 2, second: i }));
-    assertEquals(await works(X), await works(X, X.map(({ first, second }) => ({ second, first }))));
+    assertEquals(await answers(X), await answers(X, X.map(({ first, second }) => ({ second, first }))));
   });
   test("columns of other names or another number refuses them", async () => {
     const own = clf.fork();
@@ -96,5 +98,6 @@ describe("OrionMSPClassifier given", () => {
     await assertRejects(() => own.predict([[1]]), RangeError, "expected 2");
     own.dispose();
   });
-  test("no rows to predict answers with none", async () => assertEquals(await works(rows((i) => i), []), []));
+  test("no rows to predict answers with none", async () =>
+    assertEquals(await answers(rows((i) => i), []), []));
 });
