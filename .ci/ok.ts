@@ -63,6 +63,11 @@ const STEPS: Step[] = [
     hint: "the examples in doc comments must run",
   },
   {
+    name: "publish",
+    command: [deno, "publish", "--dry-run", "--allow-dirty"],
+    hint: "what deno.json publishes must be complete",
+  },
+  {
     name: "package",
     command: script(".ci/check_package.ts"),
     hint: "the npm package must work from outside",

@@ -1,7 +1,7 @@
 /**
  * Serves predictions over HTTP:
  *
- *     deno serve --port 8000 --allow-net --allow-read examples/serve.ts
+ *     deno serve --port 8000 --allow-net examples/serve.ts
  *     bun --port 8000 examples/serve.ts
  *
  *     curl -s localhost:8000/v1/tabular/predict -H 'content-type: application/json' -d '{

@@ -11,7 +11,7 @@ use crate::simd::{F32x4, I32x4};
 use crate::status::{Fault, Outcome};
 #[cfg(not(target_feature = "relaxed-simd"))]
 use crate::tile::unreachable_rows;
-use crate::tile::{PANEL, multiply, next_rows, with_rows};
+use crate::tile::{PANEL, multiply_packed, next_rows, pack_rows, with_rows};
 use crate::view::{View, ViewMut, optional, size, view, view_mut};
 use std::ops::Range;
 
@@ -215,55 +215,56 @@ impl Product {
     fn block(&self, rows: Range<usize>, panels: Range<usize>, scratch: &mut Scratch) -> Outcome {
         debug_assert!(panels.end <= self.panels);
         let step = PANEL * self.k;
-        let direct = rows.len() <= DIRECT;
+        if rows.len() <= DIRECT {
+            return self.few(rows, panels);
+        }
+        let wide = if matches!(self.w, Packed::F32(_)) { 0 } else { step };
+        let [x, wide] = scratch.floats([rows.len() * self.k, wide])?;
+        pack_rows(self.x.from(rows.start * self.k), rows.len(), self.k, x);
+        let x = x.read();
+        for p in panels {
+            let w = match self.w {
+                Packed::F32(w) => w.from(p * step),
+                Packed::F16(w) => widen_panel(wide, step, |i| half::widen(load_u16(w, p * step + i))),
+                Packed::I8(w) => widen_panel(wide, step, |i| load_i8(w, p * step + i).to_float()),
+            };
+            self.rows(rows.clone(), x, p, w);
+        }
+        Ok(())
+    }
+
+    /// So few rows that a panel is read once, as it lies.
+    fn few(&self, rows: Range<usize>, panels: Range<usize>) -> Outcome {
         match self.w {
             Packed::F32(w) => {
                 let mut p = panels.start;
                 while rows.len() == 1 && p + 4 <= panels.end {
-                    self.row_of_four(rows.start, p, w.from(p * step));
+                    self.row_of_four(rows.start, p, w.from(p * PANEL * self.k));
                     p += 4;
                 }
-                for p in p..panels.end {
-                    self.rows(rows.clone(), p, w.from(p * step));
-                }
-            }
-            Packed::F16(w) if direct => {
-                let four = |i| half::widen(load_u16(w, i));
-                panels.for_each(|p| self.direct(rows.clone(), p, four));
-            }
-            Packed::I8(w) if direct => {
-                let four = |i| load_i8(w, i).to_float();
-                panels.for_each(|p| self.direct(rows.clone(), p, four));
+                (p..panels.end).for_each(|p| self.direct(rows.clone(), p, |i| w.four(i)));
             }
             Packed::F16(w) => {
-                let [wide] = scratch.floats([step])?;
-                for p in panels {
-                    widen_panel(wide, step, |i| half::widen(load_u16(w, p * step + i)));
-                    self.rows(rows.clone(), p, wide.read());
-                }
+                panels.for_each(|p| self.direct(rows.clone(), p, |i| half::widen(load_u16(w, i))));
             }
             Packed::I8(w) => {
-                let [wide] = scratch.floats([step])?;
-                for p in panels {
-                    widen_panel(wide, step, |i| load_i8(w, p * step + i).to_float());
-                    self.rows(rows.clone(), p, wide.read());
-                }
+                panels.for_each(|p| self.direct(rows.clone(), p, |i| load_i8(w, i).to_float()));
             }
         }
         Ok(())
     }
 
-    /// Rows times one panel of floats.
-    fn rows(&self, rows: Range<usize>, panel: usize, w: View<f32>) {
+    /// Packed rows times one panel of floats.
+    fn rows(&self, rows: Range<usize>, x: View<f32>, panel: usize, w: View<f32>) {
+        let w = w.ptr(0, PANEL * self.k);
         let mut row = rows.start;
         while row < rows.end {
             let count = next_rows(rows.end - row);
-            let x = self.x.ptr(row * self.k, count * self.k);
-            let w = w.ptr(0, PANEL * self.k);
+            let x = x.ptr((row - rows.start) * self.k, count * self.k);
             with_rows!(count, R => {
                 let mut sums = [[F32x4::splat(0.0); 2]; R];
-                // SAFETY: the views above cover R rows of x and one panel.
-                unsafe { multiply::<R, 2>(x, self.k, w, PANEL, self.k, &mut sums) };
+                // SAFETY: the views above cover R packed rows of x and one panel.
+                unsafe { multiply_packed::<R>(x, w, self.k, &mut sums) };
                 self.end.tile(row, panel * PANEL, &sums);
             });
             row += count;
@@ -330,8 +331,9 @@ fn load_i8(w: View<i8>, i: usize) -> I32x4 {
 }
 
 #[inline(always)]
-fn widen_panel(to: ViewMut<f32>, len: usize, four: impl Fn(usize) -> F32x4) {
+fn widen_panel(to: ViewMut<f32>, len: usize, four: impl Fn(usize) -> F32x4) -> View<f32> {
     for i in (0..len).step_by(4) {
         to.put(i, four(i));
     }
+    to.read()
 }

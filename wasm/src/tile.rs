@@ -1,12 +1,13 @@
 //! The micro-kernel of all products: R rows times a panel of 4 C columns, all sums in registers.
 
 use crate::simd::F32x4;
+use crate::view::{View, ViewMut};
 
 /// Columns of a panel.
 pub const PANEL: usize = 8;
 /// Most rows of a tile: with the panel's two vectors they fill the registers that engines leave to us.
 #[cfg(target_feature = "relaxed-simd")]
-pub const ROWS: usize = 4;
+pub const ROWS: usize = 5;
 #[cfg(not(target_feature = "relaxed-simd"))]
 pub const ROWS: usize = 4;
 
@@ -14,6 +15,8 @@ pub const ROWS: usize = 4;
 pub type Sums<const R: usize, const C: usize> = [[F32x4; C]; R];
 
 /// Adds the product of `R` rows of `x` (`stride` apart) and `k` rows of the panel `w` (`pitch` apart) to `sums`, in the order of k.
+///
+/// One step of k per round: unrolled, the compiler groups the steps of each sum and runs out of registers.
 ///
 /// # Safety
 /// `R` rows of `k` floats can be read at `x`, `k` rows of `4 C` floats at `w`.
@@ -26,31 +29,58 @@ pub unsafe fn multiply<const R: usize, const C: usize>(
     k: usize,
     sums: &mut Sums<R, C>,
 ) {
-    let mut rows: [*const f32; R] = std::array::from_fn(|r| x.wrapping_add(r * stride));
     let mut w = w;
-    let mut step = |rows: &[*const f32; R], w: *const f32, u: usize| {
-        // SAFETY: the callers below stay under `k` steps, by contract of the function.
+    for i in 0..k {
+        // SAFETY: `i` is below `k`, by contract.
         unsafe {
-            let panel: [F32x4; C] = std::array::from_fn(|c| F32x4::load(w.add(u * pitch + 4 * c)));
+            let panel: [F32x4; C] = std::array::from_fn(|c| F32x4::load(w.add(4 * c)));
             for r in 0..R {
-                let a = F32x4::load_splat(rows[r].add(u));
+                let a = F32x4::load_splat(x.add(r * stride + i));
                 for c in 0..C {
                     sums[r][c] = a.madd(panel[c], sums[r][c]);
                 }
             }
         }
-    };
-    for _ in 0..k / 4 {
-        for u in 0..4 {
-            step(&rows, w, u);
-        }
-        w = w.wrapping_add(4 * pitch);
-        for row in &mut rows {
-            *row = row.wrapping_add(4);
+        w = w.wrapping_add(pitch);
+    }
+}
+
+/// As `multiply`, with the rows packed: `R` values side by side for each of the `k` steps, and a panel of full width.
+///
+/// # Safety
+/// `R k` floats can be read at `x`, `8 k` at `w`.
+#[inline(always)]
+pub unsafe fn multiply_packed<const R: usize>(x: *const f32, w: *const f32, k: usize, sums: &mut Sums<R, 2>) {
+    let (mut x, mut w) = (x, w);
+    let end = w.wrapping_add(PANEL * k);
+    while w != end {
+        // SAFETY: the panel has not ended, by contract.
+        unsafe {
+            let panel = [F32x4::load(w), F32x4::load(w.add(4))];
+            for r in 0..R {
+                let a = F32x4::load_splat(x.add(r));
+                sums[r][0] = a.madd(panel[0], sums[r][0]);
+                sums[r][1] = a.madd(panel[1], sums[r][1]);
+            }
+            x = x.add(R);
+            w = w.add(PANEL);
         }
     }
-    for u in 0..k % 4 {
-        step(&rows, w, u);
+}
+
+/// Packs rows of `x` in the tiles that `next_rows` gives, for `multiply_packed`.
+pub fn pack_rows(x: View<f32>, rows: usize, k: usize, to: ViewMut<f32>) {
+    let mut row = 0;
+    while row < rows {
+        let count = next_rows(rows - row);
+        let to = to.from(row * k);
+        for r in 0..count {
+            let x = x.from((row + r) * k);
+            for i in 0..k {
+                to.set(i * count + r, x.at(i));
+            }
+        }
+        row += count;
     }
 }
 
