@@ -9,7 +9,7 @@ import { assert, assertEquals } from "../sdk/testing/assert.ts";
 const SERVE = fileURLToPath(new URL("serve.ts", import.meta.url));
 const RUN = "Bun" in globalThis
   ? ["--port", "0", SERVE]
-  : ["serve", "--host", "127.0.0.1", "--port", "0", "--allow-net", "--allow-read", SERVE];
+  : ["serve", "--host", "127.0.0.1", "--port", "0", "--allow-net", SERVE];
 
 /** Starts the example and waits until it says where it listens. */
 function start(): Promise<{ server: ChildProcess; url: string }> {

@@ -7,7 +7,7 @@ use crate::view::{View, ViewMut};
 pub const PANEL: usize = 8;
 /// Most rows of a tile: with the panel's two vectors they fill the registers that engines leave to us.
 #[cfg(target_feature = "relaxed-simd")]
-pub const ROWS: usize = 5;
+pub const ROWS: usize = 6;
 #[cfg(not(target_feature = "relaxed-simd"))]
 pub const ROWS: usize = 4;
 
