@@ -56,6 +56,7 @@ def parse(argv=None):
     parser.add_argument("--steps", type=int, help="schedule and end by global step")
     parser.add_argument("--total-minutes", type=float, help="schedule and end by training time over all pieces")
     parser.add_argument("--minutes", type=float, help="wall-clock limit of this piece, start-up and saving included")
+    parser.add_argument("--stop-after", type=int, help="end this piece after so many of its steps")
     parser.add_argument("--finish", action="store_true", help="bend the schedule so that it ends with this piece")
     parser.add_argument("--cells", type=int, default=Limits.cells, help="rows x (features + 8) x tables per step and rank")
     parser.add_argument("--max-rows", type=int, default=Limits.rows[1])
@@ -209,7 +210,7 @@ class Run:
 
     def loop(self):
         """Train until the schedule or this piece ends."""
-        window, saved = [], time.monotonic()
+        window, saved, first = [], time.monotonic(), self.step
         progress, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
         while not over:
             window.append(self.train_step(progress))
@@ -221,6 +222,8 @@ class Run:
                 window = []
             if self.step % SYNC == 0 or self.args.steps:
                 progress, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
+            if self.args.stop_after and self.step - first >= self.args.stop_after:
+                break
             if time.monotonic() - saved > self.args.save_every:
                 self.save()
                 saved = time.monotonic()
