@@ -39,8 +39,13 @@ export function fakeKernels(options: FakeOptions = {}): WebAssembly.Module {
     ["op_words", 1, 1, [...table, ...value(0)]],
     ["run", 1, 1, value(run)],
     ["weight_bytes", 3, 1, value(64)],
+    ["relaxed", 0, 1, value(0)],
   ];
-  const exported = functions.map(([name], i) => ({ name, kind: 0, i })).concat({ name: "memory", kind: 2, i: 0 })
+  const exported = functions.map(([name], i) => ({ name, kind: 0, i })).concat({
+    name: "memory",
+    kind: 2,
+    i: 0,
+  })
     .filter(({ name }) => !without.includes(name));
   const bytes = [
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

@@ -14,10 +14,14 @@ import { fileURLToPath } from "node:url";
 import { sourcesHash } from "./check.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const simd = "-C target-feature=+simd128";
+/** Source order keeps the sums of a product's tile in registers; the compiler's own order runs out of them. */
+const simd = "-C llvm-args=-pre-RA-sched=source -C target-feature=+simd128";
 const relaxed = `${simd},+relaxed-simd`;
-const tls = ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map((name) => `-C link-arg=--export=${name}`);
-const threads = `${relaxed},+atomics,+bulk-memory,+mutable-globals -C link-arg=--shared-memory -C link-arg=--import-memory ` +
+const tls = ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map((name) =>
+  `-C link-arg=--export=${name}`
+);
+const threads =
+  `${relaxed},+atomics,+bulk-memory,+mutable-globals -C link-arg=--shared-memory -C link-arg=--import-memory ` +
   `-C link-arg=--max-memory=4294967296 ${tls.join(" ")}`;
 
 /** The three builds: name, compiler flags, toolchain, further arguments for cargo. */
@@ -38,14 +42,30 @@ await mkdir(join(here, "pkg"), { recursive: true });
 let total = 0;
 for (const { name, flags, toolchain, cargo } of builds) {
   const out = await mkdtemp(join(tmpdir(), "filigree-wasm-"));
-  const remap = `--remap-path-prefix=${here}= --remap-path-prefix=${process.env.CARGO_HOME ?? `${process.env.HOME}/.cargo`}=`;
+  const remap = `--remap-path-prefix=${here}= --remap-path-prefix=${
+    process.env.CARGO_HOME ?? `${process.env.HOME}/.cargo`
+  }=`;
   execFileSync(
     "wasm-pack",
     [
-      ...["build", here, "--mode", "no-install", "--target", "web", "--release", "--no-typescript", "--out-dir", out],
+      ...[
+        "build",
+        here,
+        "--mode",
+        "no-install",
+        "--target",
+        "web",
+        "--release",
+        "--no-typescript",
+        "--out-dir",
+        out,
+      ],
       ...["--", "--locked", ...cargo],
     ],
-    { stdio: "inherit", env: { ...process.env, RUSTUP_TOOLCHAIN: toolchain, RUSTFLAGS: `${flags} ${remap}` } },
+    {
+      stdio: "inherit",
+      env: { ...process.env, RUSTUP_TOOLCHAIN: toolchain, RUSTFLAGS: `${flags} ${remap}` },
+    },
   );
   const bytes = await readFile(join(out, "filigree_bg.wasm"));
   total += bytes.length;

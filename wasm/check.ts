@@ -46,7 +46,9 @@ export async function staleBuilds(): Promise<string[]> {
 if (import.meta.main) {
   const stale = await staleBuilds();
   if (stale.length > 0) {
-    console.error(`Cannot trust "wasm/pkg": ${stale.join(", ")} built from other sources, run "deno task wasm"`);
+    console.error(
+      `Cannot trust "wasm/pkg": ${stale.join(", ")} built from other sources, run "deno task wasm"`,
+    );
     process.exitCode = 1;
   } else {
     console.log("wasm/pkg matches its sources");

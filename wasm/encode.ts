@@ -36,7 +36,9 @@ export interface RecordArea {
  */
 export function encodeOp(op: Op, area: RecordArea, pointerOf: (id: number) => number): number {
   const layout = LAYOUTS.get(op.op);
-  if (layout === undefined) throw new TypeError(`Cannot run operation "${op.op}": there is none of that name`);
+  if (layout === undefined) {
+    throw new TypeError(`Cannot run operation "${op.op}": there is none of that name`);
+  }
   const { names, kinds } = layout;
   const values = op as unknown as Readonly<Record<string, number>>;
   const { words, floats } = area;

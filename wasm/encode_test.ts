@@ -15,7 +15,18 @@ describe("encodeOp()", () => {
   test("writes tensors as addresses, missing ones as 0, integers and floats in the schema's order", () => {
     const record = area();
     const op: Op = {
-      op: "linear", x: 1, w: 2, scales: 0, bias: 3, residual: 0, out: 4, m: 5, n: 6, k: 7, wtype: 1, activation: 2,
+      op: "linear",
+      x: 1,
+      w: 2,
+      scales: 0,
+      bias: 3,
+      residual: 0,
+      out: 4,
+      m: 5,
+      n: 6,
+      k: 7,
+      wtype: 1,
+      activation: 2,
     };
     assertEquals(encodeOp(op, record, (id) => id * 0x4000_0000 / 2), OPS.linear.code);
     assertEquals(

@@ -1,5 +1,11 @@
 import { describe, test } from "node:test";
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "../sdk/testing/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "../sdk/testing/assert.ts";
 import { DeviceLostError, OutOfMemoryError } from "../sdk/device/errors.ts";
 import { fakeKernels } from "./_fake_kernels.ts";
 import { decodeBase64 } from "./compile.ts";
@@ -16,7 +22,8 @@ function workersThat(script: string, patience = 3000): WasmEnv {
   return without({ patience, spawn: (_, handlers) => hostEnv.spawn(`${PORT}${script}`, handlers) });
 }
 
-const PORT = `const port = typeof self === "object" ? self : process.getBuiltinModule("node:worker_threads").parentPort;
+const PORT =
+  `const port = typeof self === "object" ? self : process.getBuiltinModule("node:worker_threads").parentPort;
 const leave = () => typeof close === "function" ? close() : process.exit();
 const hear = (f) => port.on ? port.on("message", f) : port.onmessage = (event) => f(event.data);\n`;
 
@@ -42,7 +49,10 @@ async function until(condition: () => boolean): Promise<void> {
 
 describe("openWasm() in a runtime that lacks something", () => {
   test("says what is missing when there is no SIMD", async () => {
-    const error = await assertRejects(() => openWasm({ threads: 2 }, without({ validate: () => false })), AggregateError);
+    const error = await assertRejects(
+      () => openWasm({ threads: 2 }, without({ validate: () => false })),
+      AggregateError,
+    );
     assertEquals(error.errors.length, 3);
     assert(error.message.includes("SIMD"));
   });
@@ -113,12 +123,19 @@ describe("openWasm() in a runtime that lacks something", () => {
 
 describe("openWasm() with a module that is not ours", () => {
   test("refuses what is not a module", async () => {
-    await assertRejects(() => openWasm({ module: {} as WebAssembly.Module }), AggregateError, "WebAssembly.Module");
+    await assertRejects(
+      () => openWasm({ module: {} as WebAssembly.Module }),
+      AggregateError,
+      "WebAssembly.Module",
+    );
   });
 
   test("refuses a module that lacks an export", async () => {
     for (const name of ["run", "alloc", "memory"]) {
-      const error = await assertRejects(() => openWasm({ module: fakeKernels({ without: [name] }) }), AggregateError);
+      const error = await assertRejects(
+        () => openWasm({ module: fakeKernels({ without: [name] }) }),
+        AggregateError,
+      );
       assertInstanceOf(error.errors[0], TypeError);
       assert(error.message.includes(`"${name}"`));
     }
@@ -127,6 +144,23 @@ describe("openWasm() with a module that is not ours", () => {
   test("refuses a module with other records", async () => {
     const error = await assertRejects(() => openWasm({ module: fakeKernels({ words: 6 }) }), AggregateError);
     assert(error.message.includes("linear"));
+  });
+});
+
+describe("openWasm() with a module compiled ahead", () => {
+  test("finds out which build it is, and uses one thread", async () => {
+    const adapters = [];
+    for (const variant of ["simd", "relaxed", "threads"] as const) {
+      const module = new WebAssembly.Module(decodeBase64(await hostEnv.load(variant)));
+      const { backend } = await openWasm({ module, threads: 4 });
+      adapters.push(backend.report.adapter);
+      backend.dispose();
+    }
+    assertEquals(adapters, [
+      "wasm simd128, 1 thread",
+      "wasm simd128+relaxed, 1 thread",
+      "wasm simd128+relaxed, 1 thread",
+    ]);
   });
 });
 
@@ -179,7 +213,11 @@ describe("memory", () => {
 
 describe("statuses of operations", () => {
   test("become typed errors; only a lost worker and an unknown status lose the device", async () => {
-    const cases = [[1, TypeError, false], [3, RangeError, false], [4, DeviceLostError, true], [9, DeviceLostError, true]];
+    const cases = [[1, TypeError, false], [3, RangeError, false], [4, DeviceLostError, true], [
+      9,
+      DeviceLostError,
+      true,
+    ]];
     for (const [run, Class, loses] of cases as [number, typeof Error, boolean][]) {
       const { backend } = await openWasm({ module: fakeKernels({ run }) });
       backend.create(1, 8);
@@ -203,7 +241,10 @@ describe("workers", () => {
   });
 
   test("that exit at the start leave the build without threads", async () => {
-    assertEquals(await outcome({ threads: 2 }, workersThat("leave();", 500)), [["threads", false], ["relaxed", true]]);
+    assertEquals(await outcome({ threads: 2 }, workersThat("leave();", 500)), [["threads", false], [
+      "relaxed",
+      true,
+    ]]);
   });
 
   test("that never answer leave the build without threads after the patience", async () => {

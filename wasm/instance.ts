@@ -14,7 +14,7 @@ export interface Kernels {
   run(op: number): number;
   weight_bytes(n: number, k: number, dtype: number): number;
   /** 1 where the build uses relaxed SIMD. */
-  relaxed?(): number;
+  relaxed(): number;
   set_threads?(count: number): void;
   stop?(): void;
 }
@@ -25,19 +25,15 @@ export interface KernelInstance {
   readonly memory: WebAssembly.Memory;
 }
 
-const NEEDED = ["alloc", "dealloc", "args", "op_words", "run", "weight_bytes"] as const;
+const NEEDED = ["alloc", "dealloc", "args", "op_words", "run", "weight_bytes", "relaxed"] as const;
 const NEEDED_FOR_THREADS = ["set_threads", "worker", "stop"] as const;
 /** The shared memory's first pages: more than the data and the first stack of any build. */
 const FIRST_PAGES = 256;
 /** Largest memories to ask for, in pages; a runtime short of address space gets less. */
 const LARGEST_PAGES = [65536, 32768, 16384, 2048] as const;
 
-/**
- * Whether a module wants its memory from outside, as the build with threads does.
- *
- * @param module A compiled module.
- */
-export function importsMemory(module: WebAssembly.Module): boolean {
+/** Whether a module wants its memory from outside, as the build with threads does. */
+function importsMemory(module: WebAssembly.Module): boolean {
   return WebAssembly.Module.imports(module).some(({ kind }) => kind === "memory");
 }
 
@@ -67,12 +63,17 @@ export function startKernels(module: WebAssembly.Module, env: WasmEnv): KernelIn
 }
 
 /** What a build imports: its memory, and functions that no kernel calls. */
-function kernelImports(module: WebAssembly.Module, memory: WebAssembly.Memory | undefined): WebAssembly.Imports {
+function kernelImports(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory | undefined,
+): WebAssembly.Imports {
   const imports: WebAssembly.Imports = {};
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const names = imports[from] ??= {};
     if (kind === "memory" && memory) names[name] = memory;
-    else if (kind === "function") names[name] = name.endsWith("init_externref_table") ? () => {} : unexpected(name);
+    else if (kind === "function") {
+      names[name] = name.endsWith("init_externref_table") ? () => {} : unexpected(name);
+    }
   }
   return imports;
 }

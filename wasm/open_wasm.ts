@@ -7,7 +7,7 @@ import { createWasmBackend, type WasmBackend } from "./backend.ts";
 import { decodeBase64 } from "./compile.ts";
 import { differingOps } from "./encode.ts";
 import { hostEnv, type Variant, VARIANTS, type WasmEnv } from "./env.ts";
-import { importsMemory, type KernelInstance, startKernels } from "./instance.ts";
+import { type KernelInstance, startKernels } from "./instance.ts";
 import { type Pool, startPool } from "./pool.ts";
 import { probeFeatures, type WasmFeatures } from "./probe.ts";
 
@@ -55,7 +55,9 @@ const DEFAULT_THREADS = 8;
 export async function openWasm(options: OpenWasmOptions = {}, env: WasmEnv = hostEnv): Promise<OpenedWasm> {
   const { threads, module, signal } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
-    throw new RangeError(`Cannot open a device with ${threads} threads: expected an integer from 1 to ${MOST_THREADS}`);
+    throw new RangeError(
+      `Cannot open a device with ${threads} threads: expected an integer from 1 to ${MOST_THREADS}`,
+    );
   }
   signal?.throwIfAborted();
   const features = probeFeatures(env);
@@ -122,7 +124,7 @@ async function openVariant(
     const instance = startKernels(module, env);
     checkSchema(instance);
     await pool?.join(module, instance.memory, signal);
-    const opened = finish(instance, pool, variant !== "simd", features);
+    const opened = finish(instance, pool, features);
     lose = opened.lose;
     return opened.backend;
   } catch (error) {
@@ -137,26 +139,27 @@ function openGiven(module: WebAssembly.Module, features: WasmFeatures, env: Wasm
   }
   const instance = startKernels(module, env);
   checkSchema(instance);
-  const relaxed = importsMemory(module) || instance.kernels.relaxed?.() === 1;
-  return finish(instance, undefined, relaxed, features).backend;
+  return finish(instance, undefined, features).backend;
 }
 
 function checkSchema({ kernels }: KernelInstance): void {
   const differing = differingOps((code) => kernels.op_words(code) >>> 0);
   if (differing.length > 0) {
-    throw new TypeError(`Cannot use this build of the kernels: it has other records for ${differing.join(", ")}`);
+    throw new TypeError(
+      `Cannot use this build of the kernels: it has other records for ${differing.join(", ")}`,
+    );
   }
 }
 
 function finish(
   instance: KernelInstance,
   pool: Pool | undefined,
-  relaxed: boolean,
   features: WasmFeatures,
 ): { backend: WasmBackend; lose(reason: string): void } {
   const threads = (pool?.workers ?? 0) + 1;
   let kernels: KernelInstance["kernels"] | undefined = instance.kernels;
   kernels.set_threads?.(threads);
+  const relaxed = kernels.relaxed() !== 0;
   const build = relaxed ? "simd128+relaxed" : "simd128";
   return createWasmBackend({
     ...instance,

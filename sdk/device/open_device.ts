@@ -67,7 +67,9 @@ export async function openBackend(
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
     throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
   }
-  const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm" ? ["wasm"] : [prefer, "wasm"];
+  const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm"
+    ? ["wasm"]
+    : [prefer, "wasm"];
   const causes: unknown[] = [];
   for (const kind of order) {
     signal?.throwIfAborted();
@@ -90,7 +92,11 @@ export async function openBackend(
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
 }
 
-type Opener = (options: BackendOptions, tried: DeviceAttempt[], helper: Helper | undefined) => Promise<Backend>;
+type Opener = (
+  options: BackendOptions,
+  tried: DeviceAttempt[],
+  helper: Helper | undefined,
+) => Promise<Backend>;
 
 const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),

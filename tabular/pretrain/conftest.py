@@ -4,3 +4,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch  # noqa: E402
+
+# The tests' tensors are tiny: threads only get into each other's way.
+torch.set_num_threads(1)

@@ -21,7 +21,14 @@ const TARGET = new URL("bundle.js", FOLDER);
  * @throws Error if Bun is not installed or fails.
  */
 export async function bundleWorker(): Promise<string> {
-  const args = ["build", "sdk/device/worker/device_worker.ts", "--target=browser", "--minify", "--external", "./pkg/*"];
+  const args = [
+    "build",
+    "sdk/device/worker/device_worker.ts",
+    "--target=browser",
+    "--minify",
+    "--external",
+    "./pkg/*",
+  ];
   const bun = fileURLToPath(new URL("node_modules/.bin/bun", ROOT));
   const options = { cwd: fileURLToPath(ROOT), maxBuffer: 1 << 24 };
   const run = promisify(execFile);

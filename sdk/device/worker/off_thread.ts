@@ -21,7 +21,7 @@ export interface BackendOptions extends RemoteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Calls that may be under way when `flush` lets the caller go on, and for how many milliseconds. */
+/** Calls that may be under way when `flush` lets the caller go on, and the milliseconds that they may take. */
 const MOST_CALLS = 16;
 const MOST_MS = 20;
 /** Time that the worker gets to leave by itself, in milliseconds. */
@@ -54,7 +54,8 @@ export async function openOffThread(
       opened.resolve(response);
     }
   };
-  let lose = (reason: string): void => opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
+  let lose = (reason: string): void =>
+    opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
   const worker = await host.spawnServer({
     message(data) {
       const response = data as Response;
@@ -101,9 +102,9 @@ function createRemote(
   let queue: Call[] = [];
   let transfer: ArrayBuffer[] = [];
   let posting = false;
-  /** Calls that were posted and not reported done, and when the oldest of them was posted, more or less. */
+  /** Calls that were posted and not reported done, and the milliseconds that one took lately. */
   let under = 0;
-  let since = 0;
+  let pace = 0;
   /** What failed there and was not told yet; and what was told last. */
   let failure: Error | undefined;
   let latest: Error | undefined;
@@ -123,7 +124,6 @@ function createRemote(
   const send = (): void => {
     posting = false;
     if (queue.length === 0 || disposed || lost) return;
-    if (under === 0) since = performance.now();
     under += queue.length;
     const calls = queue;
     const moved = transfer;
@@ -138,11 +138,11 @@ function createRemote(
     queueMicrotask(send);
   };
   /** A copy that can move to the other side; the caller may change the data at once. */
-  const copy = (data: ArrayBufferView): Uint8Array => {
+  const copy = (data: ArrayBufferView): ArrayBuffer => {
     const bytes = new Uint8Array(data.byteLength);
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     transfer.push(bytes.buffer);
-    return bytes;
+    return bytes.buffer;
   };
   /** The failure that the other side reported, once; from then on it obeys again. */
   const takeFailure = (): Error | undefined => {
@@ -154,7 +154,7 @@ function createRemote(
     }
     return error;
   };
-  const mayGoOn = (): boolean => under === 0 || under <= MOST_CALLS && performance.now() - since < MOST_MS;
+  const mayGoOn = (): boolean => under === 0 || under <= MOST_CALLS && under * pace <= MOST_MS;
   const settle = (): void => {
     if (waiting.length > 0 && (failure || mayGoOn())) {
       const error = takeFailure();
@@ -174,7 +174,7 @@ function createRemote(
     switch (response.kind) {
       case "progress":
         under -= response.done;
-        since = performance.now();
+        if (response.done > 0) pace = (pace + response.ms / response.done) / 2;
         if (response.failure) failure ??= unpackError(response.failure);
         break;
       case "data":
@@ -203,7 +203,8 @@ function createRemote(
   const backend: Backend = {
     kind: device,
     report: { ...report, adapter: `${report.adapter}, off-thread` },
-    weightBytes: (n: number, k: number, dtype: DType) => Math.ceil(n / panel) * panel * k * DTYPE_BYTES[dtype],
+    weightBytes: (n: number, k: number, dtype: DType) =>
+      Math.ceil(n / panel) * panel * k * DTYPE_BYTES[dtype],
     create(id: number, bytes: number, data?: ArrayBufferView): void {
       check();
       enqueue({ call: "create", id, bytes, data: data && copy(data) });

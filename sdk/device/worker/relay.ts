@@ -37,7 +37,9 @@ export interface Helper {
  * @param ask Sends a request to the parent.
  * @returns The parent's help, and what to do with its news.
  */
-export function askParent(ask: (request: RelayRequest) => void): { helper: Helper; hear(news: RelayNews): void } {
+export function askParent(
+  ask: (request: RelayRequest) => void,
+): { helper: Helper; hear(news: RelayNews): void } {
   const known: SpawnHandlers[] = [];
   const loads = new Map<string, PromiseWithResolvers<string>>();
   const helper: Helper = {

@@ -15,7 +15,11 @@ export interface ServerPort {
 }
 
 /** Opens a backend with the parent's help; notes what was tried. */
-export type OpenBackend = (options: RemoteOptions, tried: DeviceAttempt[], helper: Helper) => Promise<Backend>;
+export type OpenBackend = (
+  options: RemoteOptions,
+  tried: DeviceAttempt[],
+  helper: Helper,
+) => Promise<Backend>;
 
 /** Milliseconds of work after which the caller hears how far it is. */
 const REPORT_EVERY = 5;
@@ -38,9 +42,11 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
 
   const report = (error?: unknown): void => {
     if (done === 0 && error === undefined) return;
-    port.post({ kind: "progress", done, ...(error !== undefined && { failure: packError(error) }) });
+    const now = performance.now();
+    const failure = error === undefined ? {} : { failure: packError(error) };
+    port.post({ kind: "progress", done, ms: now - reported, ...failure });
     done = 0;
-    reported = performance.now();
+    reported = now;
   };
   const fail = (error: unknown): void => {
     if (failed) return;
@@ -49,10 +55,13 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
   };
   const read = (on: Backend, { id, byteOffset, bytes, ticket }: Call & { call: "read" }): void => {
     if (failed) return port.post({ kind: "skipped", ticket });
-    on.read(id, byteOffset, bytes).then((data) => port.post({ kind: "data", ticket, data }, [data]), (error) => {
-      fail(error);
-      port.post({ kind: "skipped", ticket });
-    });
+    on.read(id, byteOffset, bytes).then(
+      (data) => port.post({ kind: "data", ticket, data }, [data]),
+      (error) => {
+        fail(error);
+        port.post({ kind: "skipped", ticket });
+      },
+    );
   };
   const obey = (on: Backend, call: Call): void => {
     switch (call.call) {
@@ -67,11 +76,11 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
       case "create":
         absent.add(call.id);
         if (failed) return;
-        on.create(call.id, call.bytes, call.data);
+        on.create(call.id, call.bytes, call.data && new Uint8Array(call.data));
         absent.delete(call.id);
         return;
       case "write":
-        if (!failed) on.write(call.id, call.byteOffset, call.data);
+        if (!failed) on.write(call.id, call.byteOffset, new Uint8Array(call.data));
         return;
       case "run":
         if (!failed) on.run(call.op);
