@@ -31,7 +31,17 @@ export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = { none: 0, 
 export const BINARY_CODE = { add: 0, sub: 1, mul: 2, div: 3, max: 4, min: 5 } as const;
 
 /** Number that stands for an elementwise operation of one tensor. */
-export const UNARY_CODE = { gelu: 0, silu: 1, relu: 2, sigmoid: 3, tanh: 4, exp: 5, log: 6, neg: 7, sqrt: 8 } as const;
+export const UNARY_CODE = {
+  gelu: 0,
+  silu: 1,
+  relu: 2,
+  sigmoid: 3,
+  tanh: 4,
+  exp: 5,
+  log: 6,
+  neg: 7,
+  sqrt: 8,
+} as const;
 
 /** Number that stands for a reduction of rows. */
 export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
@@ -66,47 +76,135 @@ export const OPS = {
   linear: {
     code: 2,
     fields: {
-      x: "t", w: "t", scales: "o", bias: "o", residual: "o", out: "t", m: "u", n: "u", k: "u", wtype: "u", activation: "u",
+      x: "t",
+      w: "t",
+      scales: "o",
+      bias: "o",
+      residual: "o",
+      out: "t",
+      m: "u",
+      n: "u",
+      k: "u",
+      wtype: "u",
+      activation: "u",
     },
   },
   matmul: {
     code: 3,
-    fields: { a: "t", b: "t", out: "t", batch: "u", m: "u", n: "u", k: "u", aBatch: "u", bBatch: "u", alpha: "f" },
+    fields: {
+      a: "t",
+      b: "t",
+      out: "t",
+      batch: "u",
+      m: "u",
+      n: "u",
+      k: "u",
+      aBatch: "u",
+      bBatch: "u",
+      alpha: "f",
+    },
   },
-  layerNorm: { code: 4, fields: { x: "t", weight: "t", bias: "t", out: "t", rows: "u", cols: "u", eps: "f" } },
+  layerNorm: {
+    code: 4,
+    fields: { x: "t", weight: "t", bias: "t", out: "t", rows: "u", cols: "u", eps: "f" },
+  },
   rmsNorm: { code: 5, fields: { x: "t", weight: "t", out: "t", rows: "u", cols: "u", eps: "f" } },
   softmax: { code: 6, fields: { x: "t", out: "t", rows: "u", cols: "u", scale: "f" } },
   rope: {
     code: 7,
     fields: {
-      x: "t", freqs: "t", rows: "u", stride: "u", offset: "u", heads: "u", headDim: "u", length: "u", start: "u", interleaved: "u",
+      x: "t",
+      freqs: "t",
+      rows: "u",
+      stride: "u",
+      offset: "u",
+      heads: "u",
+      headDim: "u",
+      length: "u",
+      start: "u",
+      interleaved: "u",
     },
   },
   attention: {
     code: 8,
     fields: {
-      q: "t", k: "t", v: "t", mask: "o", lens: "o", out: "t", lse: "o", batch: "u", heads: "u", kvHeads: "u", headDim: "u", lq: "u", lk: "u",
-      qOffset: "u", qBatch: "u", qHead: "u", qRow: "u", kOffset: "u", kBatch: "u", kHead: "u", kRow: "u",
-      vOffset: "u", vBatch: "u", vHead: "u", vRow: "u", outBatch: "u", outHead: "u", outRow: "u",
-      kvtype: "u", causal: "u", scale: "f",
+      q: "t",
+      k: "t",
+      v: "t",
+      mask: "o",
+      lens: "o",
+      out: "t",
+      lse: "o",
+      batch: "u",
+      heads: "u",
+      kvHeads: "u",
+      headDim: "u",
+      lq: "u",
+      lk: "u",
+      qOffset: "u",
+      qBatch: "u",
+      qHead: "u",
+      qRow: "u",
+      kOffset: "u",
+      kBatch: "u",
+      kHead: "u",
+      kRow: "u",
+      vOffset: "u",
+      vBatch: "u",
+      vHead: "u",
+      vRow: "u",
+      outBatch: "u",
+      outHead: "u",
+      outRow: "u",
+      kvtype: "u",
+      causal: "u",
+      scale: "f",
     },
   },
   unary: { code: 9, fields: { x: "t", out: "t", n: "u", kind: "u" } },
   binary: { code: 10, fields: { a: "t", b: "t", out: "t", n: "u", div: "u", mod: "u", kind: "u" } },
-  embed: { code: 11, fields: { x: "t", w: "t", bias: "t", out: "t", n: "u", e: "u", useSkip: "u", skip: "f" } },
+  embed: {
+    code: 11,
+    fields: { x: "t", w: "t", bias: "t", out: "t", n: "u", e: "u", useSkip: "u", skip: "f" },
+  },
   scaleAdd: { code: 12, fields: { x: "t", w: "t", bias: "t", out: "t", n: "u", e: "u" } },
   copy: {
     code: 13,
     fields: {
-      x: "t", out: "t", size: "u", n0: "u", n1: "u", n2: "u", n3: "u", xOffset: "u", x0: "u", x1: "u", x2: "u", x3: "u",
-      outOffset: "u", out0: "u", out1: "u", out2: "u", out3: "u",
+      x: "t",
+      out: "t",
+      size: "u",
+      n0: "u",
+      n1: "u",
+      n2: "u",
+      n3: "u",
+      xOffset: "u",
+      x0: "u",
+      x1: "u",
+      x2: "u",
+      x3: "u",
+      outOffset: "u",
+      out0: "u",
+      out1: "u",
+      out2: "u",
+      out3: "u",
     },
   },
   gather: { code: 14, fields: { x: "t", index: "t", out: "t", n: "u", width: "u", size: "u" } },
   scatter: { code: 15, fields: { x: "t", index: "t", out: "t", n: "u", width: "u", size: "u" } },
   groupMean: {
     code: 16,
-    fields: { x: "t", counts: "o", out: "t", rows: "u", h: "u", e: "u", g: "u", divisor: "u", rowsPerCount: "u" },
+    fields: {
+      x: "t",
+      counts: "o",
+      out: "t",
+      rows: "u",
+      h: "u",
+      e: "u",
+      g: "u",
+      divisor: "u",
+      rowsPerCount: "u",
+    },
   },
   reduce: { code: 17, fields: { x: "t", out: "t", rows: "u", cols: "u", kind: "u" } },
   topk: { code: 18, fields: { x: "t", values: "t", indices: "t", rows: "u", cols: "u", k: "u" } },
@@ -118,7 +216,9 @@ export const OPS = {
 export type OpName = keyof typeof OPS;
 
 /** The record of one operation: its name and a number for every field of its schema. */
-export type OpOf<N extends OpName> = { readonly op: N } & { readonly [F in keyof (typeof OPS)[N]["fields"]]: number };
+export type OpOf<N extends OpName> =
+  & { readonly op: N }
+  & { readonly [F in keyof (typeof OPS)[N]["fields"]]: number };
 
 /** The record of any operation. */
 export type Op = { [N in OpName]: OpOf<N> }[OpName];

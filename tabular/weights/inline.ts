@@ -27,9 +27,15 @@ export function bytes() {
 `;
 if (process.argv.includes("--check")) {
   const same = readFileSync(target, "utf8") === text;
-  console.log(same ? "The bundled weights match their file" : "The bundled weights differ from their file: run tabular/weights/inline.ts");
+  console.log(
+    same
+      ? "The bundled weights match their file"
+      : "The bundled weights differ from their file: run tabular/weights/inline.ts",
+  );
   process.exitCode = same ? 0 : 1;
 } else {
   writeFileSync(target, text);
-  console.log(`Wrote ${target.pathname.split("/").at(-1)}: ${(text.length / 1e6).toFixed(1)} MB, sha256 ${hash}`);
+  console.log(
+    `Wrote ${target.pathname.split("/").at(-1)}: ${(text.length / 1e6).toFixed(1)} MB, sha256 ${hash}`,
+  );
 }
