@@ -25,9 +25,10 @@ const U8: u32 = 4;
 
 impl Cast {
     pub fn run(&self) -> Outcome {
+        let t = half::moves();
         match (self.from, self.to) {
             (F32, F16) => self.each(|x: View<f32>, i, c| half::narrow(x.part(i, c, 0.0)), |v| v as u16),
-            (F16, F32) => self.to_f32(|x: View<u16>, i, c| half::widen(lanes(x, i, c))),
+            (F16, F32) => self.to_f32(|x: View<u16>, i, c| half::widen(t, halves(x, i, c))),
             (I8, F32) => self.to_f32(|x: View<i8>, i, c| lanes(x, i, c).to_float()),
             (U8, F32) => self.to_f32(|x: View<u8>, i, c| lanes(x, i, c).to_float()),
             (I32, F32) => self.to_f32(|x: View<i32>, i, c| lanes(x, i, c).to_float()),
@@ -65,4 +66,9 @@ impl Cast {
 #[inline(always)]
 fn lanes<T: Copy + Into<i32>>(x: View<T>, i: usize, c: usize) -> I32x4 {
     I32x4::new(std::array::from_fn(|lane| if lane < c { x.at(i + lane).into() } else { 0 }))
+}
+
+#[inline(always)]
+fn halves(x: View<u16>, i: usize, c: usize) -> I32x4 {
+    I32x4::new(std::array::from_fn(|lane| if lane < c { i32::from(x.at(i + lane) as i16) } else { 0 }))
 }

@@ -90,13 +90,14 @@ impl Unary {
         let n = self.n as usize;
         let (x, out) = (view(self.x, n)?, view_mut(self.out, n)?);
         let zero = F32x4::splat(0.0);
+        let t = math::table();
         match self.kind {
-            0 => map(x, out, n, 12, math::gelu),
-            1 => map(x, out, n, 12, math::silu),
+            0 => map(x, out, n, 12, |x| math::gelu(t, x)),
+            1 => map(x, out, n, 12, |x| math::silu(t, x)),
             2 => map(x, out, n, 2, |x| zero.pmax(x)),
-            3 => map(x, out, n, 12, math::sigmoid),
-            4 => map(x, out, n, 20, math::tanh),
-            5 => map(x, out, n, 10, math::exp),
+            3 => map(x, out, n, 12, |x| math::sigmoid(t, x)),
+            4 => map(x, out, n, 20, |x| math::tanh(t, x)),
+            5 => map(x, out, n, 10, |x| math::exp(t, x)),
             6 => map(x, out, n, 20, math::log),
             7 => map(x, out, n, 2, |x| x.bits().xor(I32x4::splat(i32::MIN)).float_bits()),
             8 => map(x, out, n, 6, F32x4::sqrt),

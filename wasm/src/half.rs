@@ -2,22 +2,39 @@
 
 use crate::simd::{F32x4, I32x4};
 
-/// Bits of four halves (in the lower 16 bits of each lane) to floats; subnormals, infinities and NaN included.
-///
-/// Exponent and mantissa move into place and a multiplication by 2^112 corrects the bias, which also normalises subnormals.
+/// Constants of `widen`, hidden from the compiler as those of `math::table` are.
+#[derive(Clone, Copy)]
+pub struct Moves {
+    keep: I32x4,
+    top: I32x4,
+    infinite: I32x4,
+    scale: F32x4,
+}
+
+/// The constants of `widen`; to be called outside of loops.
 #[inline(always)]
-pub fn widen(h: I32x4) -> F32x4 {
-    let magnitude = h.and(I32x4::splat(0x7fff)).shl(13);
-    let special = magnitude.gt(I32x4::splat(0x0f7f_ffff)).and(I32x4::splat(0x7f80_0000));
-    let sign = h.shl(16).and(I32x4::splat(i32::MIN));
-    let scaled = magnitude.float_bits().mul(F32x4::splat(f32::from_bits(0x7780_0000)));
-    scaled.bits().or(special).or(sign).float_bits()
+pub fn moves() -> Moves {
+    let [keep, top, infinite, scale] =
+        std::hint::black_box([0x8fff_e000u32, 0x0f80_0000, 0x7f80_0000, 0x7780_0000])
+            .map(|bits| I32x4::splat(bits as i32));
+    Moves { keep, top, infinite, scale: scale.float_bits() }
+}
+
+/// Bits of four halves (each lane sign-extended from 16 bits) to floats; subnormals, infinities and NaN included.
+///
+/// Sign, exponent and mantissa move into place and a multiplication by 2^112 corrects the bias, which also normalises
+/// subnormals.
+#[inline(always)]
+pub fn widen(t: Moves, h: I32x4) -> F32x4 {
+    let moved = h.shl(13).and(t.keep);
+    let special = moved.and(t.top).eq(t.top).and(t.infinite);
+    moved.float_bits().mul(t.scale).bits().or(special).float_bits()
 }
 
 /// Bits of one half to a float.
 #[inline(always)]
 pub fn widen_one(h: u16) -> f32 {
-    widen(I32x4::splat(i32::from(h))).array()[0]
+    widen(moves(), I32x4::splat(i32::from(h as i16))).array()[0]
 }
 
 /// Four floats to the bits of halves (lower 16 bits of each lane), to nearest even; too large becomes infinite.

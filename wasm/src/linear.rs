@@ -4,7 +4,7 @@
 //! side (zeros beyond n), in the weight's own type.
 
 use crate::half;
-use crate::math::activate;
+use crate::math::{Table, activate, table};
 use crate::pool::parallel;
 use crate::scratch::Scratch;
 use crate::simd::{F32x4, I32x4};
@@ -106,6 +106,7 @@ struct Epilogue {
     out: ViewMut<f32>,
     n: usize,
     activation: u32,
+    table: Table,
 }
 
 impl Epilogue {
@@ -119,7 +120,7 @@ impl Epilogue {
         if let Some(bias) = self.bias {
             y = y.add(bias.part(j, count, 0.0));
         }
-        y = activate(self.activation, y);
+        y = activate(self.table, self.activation, y);
         let at = row * self.n + j;
         if let Some(residual) = self.residual {
             y = y.add(residual.part(at, count, 0.0));
@@ -180,6 +181,7 @@ impl Linear {
             out: view_mut(self.out, size(&[m, n])?)?,
             n,
             activation: self.activation,
+            table: table(),
         };
         if m == 0 || n == 0 {
             return Ok(());
@@ -222,10 +224,11 @@ impl Product {
         let [x, wide] = scratch.floats([rows.len() * self.k, wide])?;
         pack_rows(self.x.from(rows.start * self.k), rows.len(), self.k, x);
         let x = x.read();
+        let t = half::moves();
         for p in panels {
             let w = match self.w {
                 Packed::F32(w) => w.from(p * step),
-                Packed::F16(w) => widen_panel(wide, step, |i| half::widen(load_u16(w, p * step + i))),
+                Packed::F16(w) => widen_panel(wide, step, |i| half::widen(t, load_u16(w, p * step + i))),
                 Packed::I8(w) => widen_panel(wide, step, |i| load_i8(w, p * step + i).to_float()),
             };
             self.rows(rows.clone(), x, p, w);
@@ -235,6 +238,7 @@ impl Product {
 
     /// So few rows that a panel is read once, as it lies.
     fn few(&self, rows: Range<usize>, panels: Range<usize>) -> Outcome {
+        let t = half::moves();
         match self.w {
             Packed::F32(w) => {
                 let mut p = panels.start;
@@ -245,7 +249,7 @@ impl Product {
                 (p..panels.end).for_each(|p| self.direct(rows.clone(), p, |i| w.four(i)));
             }
             Packed::F16(w) => {
-                panels.for_each(|p| self.direct(rows.clone(), p, |i| half::widen(load_u16(w, i))));
+                panels.for_each(|p| self.direct(rows.clone(), p, |i| half::widen(t, load_u16(w, i))));
             }
             Packed::I8(w) => {
                 panels.for_each(|p| self.direct(rows.clone(), p, |i| load_i8(w, i).to_float()));
@@ -321,7 +325,7 @@ impl Product {
 #[inline(always)]
 fn load_u16(w: View<u16>, i: usize) -> I32x4 {
     // SAFETY: `ptr` has checked the extent.
-    unsafe { I32x4::load_u16(w.ptr(i, 4)) }
+    unsafe { I32x4::load_halves(w.ptr(i, 4)) }
 }
 
 #[inline(always)]

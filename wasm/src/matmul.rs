@@ -63,7 +63,7 @@ fn panel(shape: Shape, a: View<f32>, b: View<f32>, out: ViewMut<f32>, width: usi
         with_rows!(count, R => {
             let mut sums = [[F32x4::splat(0.0); 2]; R];
             // SAFETY: the pointers above cover R rows of a and one panel.
-            unsafe { multiply::<R, 2>(x, k, w, PANEL, k, &mut sums) };
+            unsafe { multiply::<R, 2>(x, k, w, k, &mut sums) };
             for (r, sum) in sums.into_iter().enumerate() {
                 let at = (row + r) * n;
                 out.put_part(at, width.min(4), sum[0].mul(alpha));

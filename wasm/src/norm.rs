@@ -1,7 +1,7 @@
 //! `layerNorm`, `rmsNorm` and `softmax`: rows at a time.
 
 use crate::elementwise::fours;
-use crate::math::exp_down;
+use crate::math::{exp_down, table};
 use crate::pool::parallel;
 use crate::simd::{F32x4, larger};
 use crate::status::Outcome;
@@ -129,10 +129,11 @@ fn softmax(x: View<f32>, out: ViewMut<f32>, n: usize, scale: F32x4) {
     let top = larger(tops.max_lane(), top);
     // A row of -inf has no maximum to subtract: its exponentials are all 0.
     let shift = F32x4::splat(if top == f32::NEG_INFINITY { 0.0 } else { top });
+    let t = table();
     let mut total = 0.0;
     let mut totals = F32x4::splat(0.0);
     fours(0..n, |i, c| {
-        let p = exp_down(x.part(i, c, 0.0).mul(scale).sub(shift));
+        let p = exp_down(t, x.part(i, c, 0.0).mul(scale).sub(shift));
         out.put_part(i, c, p);
         if c == 4 {
             totals = totals.add(p);

@@ -14,18 +14,15 @@ pub const ROWS: usize = 4;
 /// Sums of a tile.
 pub type Sums<const R: usize, const C: usize> = [[F32x4; C]; R];
 
-/// Adds the product of `R` rows of `x` (`stride` apart) and `k` rows of the panel `w` (`pitch` apart) to `sums`, in the order of k.
-///
-/// One step of k per round: unrolled, the compiler groups the steps of each sum and runs out of registers.
+/// Adds the product of `R` rows of `x` (`stride` apart) and the `k` rows of a panel `w` to `sums`, in the order of k.
 ///
 /// # Safety
-/// `R` rows of `k` floats can be read at `x`, `k` rows of `4 C` floats at `w`.
+/// `R` rows of `k` floats can be read at `x`, `k` rows of 8 floats at `w`.
 #[inline(always)]
 pub unsafe fn multiply<const R: usize, const C: usize>(
     x: *const f32,
     stride: usize,
     w: *const f32,
-    pitch: usize,
     k: usize,
     sums: &mut Sums<R, C>,
 ) {
@@ -40,8 +37,37 @@ pub unsafe fn multiply<const R: usize, const C: usize>(
                     sums[r][c] = a.madd(panel[c], sums[r][c]);
                 }
             }
+            w = w.add(PANEL);
         }
-        w = w.wrapping_add(pitch);
+    }
+}
+
+/// As `multiply`, with the rows side by side: `R` values for each of the `k` steps, `stride` apart.
+///
+/// # Safety
+/// `k` runs of `R` floats can be read at `x`, `k` rows of 8 floats at `w`.
+#[inline(always)]
+pub unsafe fn multiply_columns<const R: usize, const C: usize>(
+    x: *const f32,
+    stride: usize,
+    w: *const f32,
+    k: usize,
+    sums: &mut Sums<R, C>,
+) {
+    let (mut x, mut w) = (x, w);
+    for _ in 0..k {
+        // SAFETY: fewer than `k` steps were done, by contract.
+        unsafe {
+            let panel: [F32x4; C] = std::array::from_fn(|c| F32x4::load(w.add(4 * c)));
+            for r in 0..R {
+                let a = F32x4::load_splat(x.add(r));
+                for c in 0..C {
+                    sums[r][c] = a.madd(panel[c], sums[r][c]);
+                }
+            }
+            w = w.add(PANEL);
+        }
+        x = x.wrapping_add(stride);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One or two queries per head: keys and values are read once, as they lie.
 
 use super::{Head, Shape, Stored};
+use crate::half;
 use crate::math::exp_down;
 use crate::scratch::Scratch;
 use crate::simd::F32x4;
@@ -9,6 +10,7 @@ use crate::status::Outcome;
 /// All queries of one head.
 pub fn attend<T: Stored>(shape: &Shape, head: Head<T>, scratch: &mut Scratch) -> Outcome {
     let dim = shape.dim;
+    let t = half::moves();
     let [scores, query] = scratch.floats([shape.lk.next_multiple_of(4), dim.next_multiple_of(4)])?;
     for i in 0..shape.lq {
         let seen = shape.visible(i, head.keys);
@@ -25,12 +27,12 @@ pub fn attend<T: Stored>(shape: &Shape, head: Head<T>, scratch: &mut Scratch) ->
                 let (mut a, mut b) = (F32x4::splat(0.0), F32x4::splat(0.0));
                 let mut d = 0;
                 while d + 8 <= dim {
-                    a = T::four(head.k, row + d).madd(query.read().four(d), a);
-                    b = T::four(head.k, row + d + 4).madd(query.read().four(d + 4), b);
+                    a = T::four(t, head.k, row + d).madd(query.read().four(d), a);
+                    b = T::four(t, head.k, row + d + 4).madd(query.read().four(d + 4), b);
                     d += 8;
                 }
                 while d < dim {
-                    a = T::part(head.k, row + d, (dim - d).min(4)).madd(query.read().four(d), a);
+                    a = T::part(t, head.k, row + d, (dim - d).min(4)).madd(query.read().four(d), a);
                     d += 4;
                 }
                 a.add(b)
@@ -45,7 +47,7 @@ pub fn attend<T: Stored>(shape: &Shape, head: Head<T>, scratch: &mut Scratch) ->
         let shift = F32x4::splat(if top == f32::NEG_INFINITY { 0.0 } else { top });
         let mut totals = F32x4::splat(0.0);
         for j in (0..seen).step_by(4) {
-            let p = exp_down(scores.read().four(j).sub(shift));
+            let p = exp_down(shape.table, scores.read().four(j).sub(shift));
             scores.put(j, p);
             totals = totals.add(p);
         }
@@ -80,6 +82,7 @@ fn columns<T: Stored, const C: usize>(
     scale: F32x4,
     out: crate::view::ViewMut<f32>,
 ) -> usize {
+    let t = half::moves();
     let mut sums = [F32x4::splat(0.0); C];
     let width = shape.dim - d;
     for j in 0..seen {
@@ -87,9 +90,9 @@ fn columns<T: Stored, const C: usize>(
         let row = j * shape.v_row + d;
         for (c, sum) in sums.iter_mut().enumerate() {
             let v = if C * 4 <= width {
-                T::four(head.v, row + 4 * c)
+                T::four(t, head.v, row + 4 * c)
             } else {
-                T::part(head.v, row + 4 * c, (width - 4 * c).min(4))
+                T::part(t, head.v, row + 4 * c, (width - 4 * c).min(4))
             };
             *sum = weight.madd(v, *sum);
         }

@@ -3,10 +3,12 @@
 mod blocks;
 mod few;
 
-use crate::half;
+use crate::half::{self, Moves};
+use crate::math::{Table, table};
 use crate::pool::parallel;
 use crate::simd::{F32x4, I32x4};
 use crate::status::{Fault, Outcome};
+use crate::tile::PANEL;
 use crate::view::{View, ViewMut, extent, optional, size, view, view_mut};
 
 /// Queries of a unit of work: enough to pay for the packing of its keys and values.
@@ -45,21 +47,44 @@ pub struct Attention {
 
 /// Keys or values: floats, or halves that are widened as they are read.
 pub trait Stored: Copy + Sync + Send {
-    fn four(x: View<Self>, i: usize) -> F32x4;
+    /// Whether the elements are floats already.
+    const WIDE: bool;
+    /// Rows `first..first + count` (`row` apart) as floats and how far apart those are; `room` holds them if need be.
+    fn floats(
+        x: View<Self>,
+        first: usize,
+        count: usize,
+        row: usize,
+        dim: usize,
+        room: ViewMut<f32>,
+    ) -> (View<f32>, usize);
+    fn four(t: Moves, x: View<Self>, i: usize) -> F32x4;
     fn one(x: View<Self>, i: usize) -> f32;
     /// The `n` (at most 4) elements from `i` on, then zeros.
     #[inline(always)]
-    fn part(x: View<Self>, i: usize, n: usize) -> F32x4 {
+    fn part(t: Moves, x: View<Self>, i: usize, n: usize) -> F32x4 {
         if n >= 4 {
-            return Self::four(x, i);
+            return Self::four(t, x, i);
         }
         F32x4::new(std::array::from_fn(|lane| if lane < n { Self::one(x, i + lane) } else { 0.0 }))
     }
 }
 
 impl Stored for f32 {
+    const WIDE: bool = true;
     #[inline(always)]
-    fn four(x: View<f32>, i: usize) -> F32x4 {
+    fn floats(
+        x: View<f32>,
+        first: usize,
+        count: usize,
+        row: usize,
+        _: usize,
+        _: ViewMut<f32>,
+    ) -> (View<f32>, usize) {
+        (x.from(if count == 0 { 0 } else { first * row }), row)
+    }
+    #[inline(always)]
+    fn four(_: Moves, x: View<f32>, i: usize) -> F32x4 {
         x.four(i)
     }
     #[inline(always)]
@@ -69,10 +94,28 @@ impl Stored for f32 {
 }
 
 impl Stored for u16 {
+    const WIDE: bool = false;
+    fn floats(
+        x: View<u16>,
+        first: usize,
+        count: usize,
+        row: usize,
+        dim: usize,
+        room: ViewMut<f32>,
+    ) -> (View<f32>, usize) {
+        let t = half::moves();
+        for j in 0..count {
+            for d in (0..dim).step_by(4) {
+                let width = (dim - d).min(4);
+                room.put_part(j * dim + d, width, Self::part(t, x, (first + j) * row + d, width));
+            }
+        }
+        (room.read(), dim)
+    }
     #[inline(always)]
-    fn four(x: View<u16>, i: usize) -> F32x4 {
+    fn four(t: Moves, x: View<u16>, i: usize) -> F32x4 {
         // SAFETY: `ptr` has checked the extent.
-        half::widen(unsafe { I32x4::load_u16(x.ptr(i, 4)) })
+        half::widen(t, unsafe { I32x4::load_halves(x.ptr(i, 4)) })
     }
     #[inline(always)]
     fn one(x: View<u16>, i: usize) -> f32 {
@@ -103,8 +146,11 @@ pub struct Shape {
     v_row: usize,
     out_row: usize,
     mask: Option<View<u8>>,
+    /// The mask as columns of 8 queries: [lq / 8, lk, 8].
+    columns: Option<View<u8>>,
     causal: bool,
     scale: f32,
+    table: Table,
 }
 
 impl Shape {
@@ -178,8 +224,10 @@ impl Attention {
             v_row: vs[2],
             out_row: os[2],
             mask: optional(self.mask, size(&[lq, lk])?)?,
+            columns: None,
             causal: self.causal != 0,
             scale: self.scale,
+            table: table(),
         };
         let (q_offset, k_offset, v_offset) =
             (self.q_offset as usize, self.k_offset as usize, self.v_offset as usize);
@@ -205,14 +253,33 @@ impl Attention {
             });
         }
         let parts = lq.div_ceil(QUERIES);
-        let rows = lq.div_ceil(parts);
+        let rows = lq.div_ceil(parts).next_multiple_of(PANEL);
+        let columns = shape.mask.map(|mask| mask_columns(mask, lq, lk)).transpose()?;
+        let columns = columns.as_ref().map(|c| view(c.as_ptr(), c.len())).transpose()?;
+        let shape = Shape { columns, ..shape };
         let cost = rows * lk * (dim / 4 + 6) + lk * dim + 200;
         parallel(size(&[batch, heads, parts])?, cost, |range, scratch| {
             range.into_iter().try_for_each(|at| {
                 let (unit, part) = (at / parts, at % parts);
-                let queries = part * rows..(part * rows + rows).min(lq);
+                let queries = (part * rows).min(lq)..(part * rows + rows).min(lq);
+                if queries.is_empty() {
+                    return Ok(());
+                }
                 blocks::attend(&shape, head(unit / heads, unit % heads), queries, scratch)
             })
         })
     }
+}
+
+/// The mask [lq, lk] as columns of 8 queries; a query beyond the last sees what the last one sees.
+fn mask_columns(mask: View<u8>, lq: usize, lk: usize) -> Result<Vec<u8>, Fault> {
+    let tiles = lq.div_ceil(PANEL);
+    let mut columns = Vec::new();
+    columns.try_reserve_exact(size(&[tiles, lk, PANEL])?).map_err(|_| Fault::OutOfMemory)?;
+    for tile in 0..tiles {
+        for j in 0..lk {
+            columns.extend((0..PANEL).map(|lane| mask.at((tile * PANEL + lane).min(lq - 1) * lk + j)));
+        }
+    }
+    Ok(columns)
 }

@@ -99,11 +99,12 @@ impl I32x4 {
     pub fn array(self) -> [i32; 4] {
         self.0
     }
+    /// Four 16-bit values, sign-extended.
     /// # Safety
     /// Four 16-bit values can be read at `p`.
-    pub unsafe fn load_u16(p: *const u16) -> Self {
+    pub unsafe fn load_halves(p: *const u16) -> Self {
         // SAFETY: by contract.
-        Self(unsafe { p.cast::<[u16; 4]>().read_unaligned() }.map(i32::from))
+        Self(unsafe { p.cast::<[i16; 4]>().read_unaligned() }.map(i32::from))
     }
     /// # Safety
     /// Four bytes can be read at `p`.

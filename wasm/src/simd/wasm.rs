@@ -145,12 +145,13 @@ impl I32x4 {
             i32x4_extract_lane::<3>(self.0),
         ]
     }
+    /// Four 16-bit values, sign-extended.
     /// # Safety
     /// Four 16-bit values can be read at `p`.
     #[inline(always)]
-    pub unsafe fn load_u16(p: *const u16) -> Self {
+    pub unsafe fn load_halves(p: *const u16) -> Self {
         // SAFETY: by contract; reads 8 bytes at any alignment.
-        Self(unsafe { u32x4_load_extend_u16x4(p) })
+        Self(unsafe { i32x4_load_extend_i16x4(p.cast()) })
     }
     /// # Safety
     /// Four bytes can be read at `p`.
