@@ -28,10 +28,10 @@ impl Cast {
         let t = half::moves();
         match (self.from, self.to) {
             (F32, F16) => self.each(|x: View<f32>, i, c| half::narrow(x.part(i, c, 0.0)), |v| v as u16),
-            (F16, F32) => self.to_f32(|x: View<u16>, i, c| half::widen(t, halves(x, i, c))),
-            (I8, F32) => self.to_f32(|x: View<i8>, i, c| lanes(x, i, c).to_float()),
-            (U8, F32) => self.to_f32(|x: View<u8>, i, c| lanes(x, i, c).to_float()),
-            (I32, F32) => self.to_f32(|x: View<i32>, i, c| lanes(x, i, c).to_float()),
+            (F16, F32) => self.floats(|x: View<u16>, i, c| half::widen(t, halves(x, i, c))),
+            (I8, F32) => self.floats(|x: View<i8>, i, c| lanes(x, i, c).to_float()),
+            (U8, F32) => self.floats(|x: View<u8>, i, c| lanes(x, i, c).to_float()),
+            (I32, F32) => self.floats(|x: View<i32>, i, c| lanes(x, i, c).to_float()),
             (F32, I32) => self.each(|x: View<f32>, i, c| x.part(i, c, 0.0).nearest().to_int(), |v| v),
             _ => Err(Fault::BadArguments),
         }
@@ -49,7 +49,7 @@ impl Cast {
         })
     }
 
-    fn to_f32<T: Copy>(&self, load: impl Fn(View<T>, usize, usize) -> F32x4 + Sync) -> Outcome {
+    fn floats<T: Copy>(&self, load: impl Fn(View<T>, usize, usize) -> F32x4 + Sync) -> Outcome {
         self.spread(|x: View<T>, out: ViewMut<f32>, i, c| out.put_part(i, c, load(x, i, c)))
     }
 

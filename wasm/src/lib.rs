@@ -1,6 +1,7 @@
 //! The kernels of Filigree's WASM device: exports only, one file per kernel.
 
 #![deny(unsafe_op_in_unsafe_fn)]
+#![allow(clippy::needless_range_loop, reason = "tiles are indexed by row and column")]
 #![cfg_attr(all(target_arch = "wasm32", target_feature = "atomics"), feature(stdarch_wasm_atomic_wait))]
 
 // wasm-bindgen prepares the module for threads and needs its own allocator functions in it.
@@ -23,6 +24,8 @@ pub mod rows;
 mod scratch;
 mod simd;
 mod status;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod view;
 

@@ -11,7 +11,7 @@ use crate::simd::{F32x4, I32x4};
 use crate::status::{Fault, Outcome};
 #[cfg(not(target_feature = "relaxed-simd"))]
 use crate::tile::unreachable_rows;
-use crate::tile::{PANEL, multiply_packed, next_rows, pack_rows, with_rows};
+use crate::tile::{PANEL, ROWS, multiply_packed, next_rows, pack_rows, with_rows};
 use crate::view::{View, ViewMut, optional, size, view, view_mut};
 use std::ops::Range;
 
@@ -192,8 +192,10 @@ impl Linear {
             let cost = k * (m + 4) / 2 + 8 * m;
             return parallel(panels, cost, |range, scratch| job.block(0..m, range, scratch));
         }
-        let block = (BLOCK / k.max(1)).clamp(24, 1024).min(m.div_ceil(crate::pool::threads() * 3).max(24));
-        let block = block.next_multiple_of(12);
+        // Blocks small enough for the cache and many enough to share evenly, of whole tiles.
+        let largest = (BLOCK / k.max(1)).clamp(24, 1024);
+        let wanted = m.div_ceil(largest).max(crate::pool::threads() * 4);
+        let block = m.div_ceil(wanted).max(24).next_multiple_of(ROWS);
         let blocks = m.div_ceil(block);
         parallel(blocks, block * panels * k, |range, scratch| {
             range

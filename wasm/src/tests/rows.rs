@@ -1,0 +1,148 @@
+use super::{Random, assert_close};
+use crate::norm::{LayerNorm, RmsNorm, Softmax};
+use crate::rope::Rope;
+use crate::rows::{GroupMean, Reduce, TopK};
+use std::ptr::null;
+
+#[test]
+fn layer_norm_and_rms_norm_agree_with_plain_loops() {
+    let mut random = Random::new(1);
+    for cols in [1, 3, 4, 7, 8, 13, 64, 129] {
+        let rows = 5;
+        let (x, weight, bias) = (random.floats(rows * cols), random.floats(cols), random.floats(cols));
+        let (mut normed, mut scaled) = (vec![0f32; rows * cols], vec![0f32; rows * cols]);
+        let [xp, wp, bp] = [x.as_ptr(), weight.as_ptr(), bias.as_ptr()];
+        let (r, c) = (rows as u32, cols as u32);
+        LayerNorm { x: xp, weight: wp, bias: bp, out: normed.as_mut_ptr(), rows: r, cols: c, eps: 1e-5 }
+            .run()
+            .unwrap();
+        RmsNorm { x: xp, weight: wp, out: scaled.as_mut_ptr(), rows: r, cols: c, eps: 1e-5 }.run().unwrap();
+        let (mut want_normed, mut want_scaled) = (vec![], vec![]);
+        for row in x.chunks(cols) {
+            let n = cols as f64;
+            let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+            let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+            let square = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n;
+            for (j, &x) in row.iter().enumerate() {
+                let (x, w, b) = (f64::from(x), f64::from(weight[j]), f64::from(bias[j]));
+                want_normed.push((x - mean) / (variance + 1e-5).sqrt() * w + b);
+                want_scaled.push(x / (square + 1e-5).sqrt() * w);
+            }
+        }
+        assert_close(&normed, &want_normed, 1e-5, &format!("layerNorm of {cols}"));
+        assert_close(&scaled, &want_scaled, 1e-5, &format!("rmsNorm of {cols}"));
+    }
+}
+
+#[test]
+fn softmax_agrees_with_plain_loops_and_gives_zeros_for_empty_rows() {
+    let mut random = Random::new(2);
+    for cols in [1, 2, 4, 5, 11, 100] {
+        let mut x = random.floats(3 * cols);
+        x[cols..2 * cols].fill(f32::NEG_INFINITY);
+        x[0] = 500.0;
+        let mut out = vec![0f32; 3 * cols];
+        Softmax { x: x.as_ptr(), out: out.as_mut_ptr(), rows: 3, cols: cols as u32, scale: 0.5 }
+            .run()
+            .unwrap();
+        let mut want = vec![];
+        for row in x.chunks(cols) {
+            let top = row.iter().fold(f64::NEG_INFINITY, |a, &x| a.max(f64::from(x) * 0.5));
+            let weights: Vec<f64> = row
+                .iter()
+                .map(|&x| if x.is_finite() { (f64::from(x) * 0.5 - top).exp() } else { 0.0 })
+                .collect();
+            let total: f64 = weights.iter().sum();
+            want.extend(weights.iter().map(|w| if total == 0.0 { 0.0 } else { w / total }));
+        }
+        assert_close(&out, &want, 1e-6, &format!("softmax of {cols}"));
+    }
+}
+
+#[test]
+fn rope_turns_pairs_by_position_times_frequency() {
+    let mut random = Random::new(3);
+    let (rows, stride, offset, heads, dim, length) = (7usize, 20usize, 2usize, 3usize, 6usize, 3usize);
+    for interleaved in [0, 1] {
+        let mut x = random.floats(rows * stride);
+        let freqs = [1.0f32, 0.1, 0.01];
+        let mut want: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        for row in 0..rows {
+            for head in 0..heads {
+                for i in 0..dim / 2 {
+                    let (a, b) = if interleaved == 1 { (2 * i, 2 * i + 1) } else { (i, i + dim / 2) };
+                    let base = row * stride + offset + head * dim;
+                    let (sin, cos) = ((5 + row % length) as f64 * f64::from(freqs[i])).sin_cos();
+                    let (p, q) = (want[base + a], want[base + b]);
+                    (want[base + a], want[base + b]) = (p * cos - q * sin, p * sin + q * cos);
+                }
+            }
+        }
+        let record = Rope {
+            x: x.as_mut_ptr(),
+            freqs: freqs.as_ptr(),
+            rows: rows as u32,
+            stride: stride as u32,
+            offset: offset as u32,
+            heads: heads as u32,
+            head_dim: dim as u32,
+            length: length as u32,
+            start: 5,
+            interleaved,
+        };
+        record.run().unwrap();
+        assert_close(&x, &want, 1e-6, &format!("rope, interleaved {interleaved}"));
+    }
+}
+
+#[test]
+fn topk_orders_ties_by_index_and_nan_last() {
+    let x = [1.0, f32::NAN, 3.0, 3.0, -f32::INFINITY, 2.0];
+    let (mut values, mut indices) = ([0f32; 6], [0i32; 6]);
+    for k in 1..=6u32 {
+        let record = TopK {
+            x: x.as_ptr(),
+            values: values.as_mut_ptr(),
+            indices: indices.as_mut_ptr(),
+            rows: 1,
+            cols: 6,
+            k,
+        };
+        record.run().unwrap();
+        assert_eq!(indices[..k as usize], [2, 3, 5, 0, 4, 1][..k as usize]);
+    }
+}
+
+#[test]
+fn reduce_keeps_nan_and_counts_every_column() {
+    let x = [1.0f32, 5.0, -2.0, 4.0, 3.0, f32::NAN, 0.0, 0.0, 0.0, 0.0];
+    let mut out = [0f32; 2];
+    for (kind, want) in [(0, 11.0), (1, 2.2), (2, 5.0), (3, -2.0)] {
+        Reduce { x: x.as_ptr(), out: out.as_mut_ptr(), rows: 2, cols: 5, kind }.run().unwrap();
+        assert!((out[0] - want).abs() < 1e-6 && out[1].is_nan(), "kind {kind}: {out:?}");
+    }
+}
+
+#[test]
+fn group_mean_divides_by_size_members_or_count() {
+    let x: Vec<f32> = (0..10).map(|i| i as f32).collect();
+    let run = |counts: *const i32, divisor| {
+        let mut out = [0f32; 6];
+        let record = GroupMean {
+            x: x.as_ptr(),
+            counts,
+            out: out.as_mut_ptr(),
+            rows: 2,
+            h: 5,
+            e: 1,
+            g: 2,
+            divisor,
+            rows_per_count: 1,
+        };
+        record.run().unwrap();
+        out
+    };
+    assert_eq!(run(null(), 0), [0.5, 2.5, 2.0, 5.5, 7.5, 4.5]);
+    assert_eq!(run(null(), 1), [0.5, 2.5, 4.0, 5.5, 7.5, 9.0]);
+    assert_eq!(run([1, 4].as_ptr(), 0), [0.0, 0.0, 0.0, 5.5, 7.5, 0.0]);
+}
