@@ -109,6 +109,9 @@ if (values.json) {
   console.log(JSON.stringify({ machine: machine(), size, rounds, skipped, rows }, null, 2));
 } else {
   console.log(`${machine()}, f32 product ${size}x${size}x${size}, ${rounds} rounds of ${BURST} calls each`);
+  console.log(
+    "The roof of builds or engines that do not fuse multiply and add is bound by latency (12 sums): a lower bound, so their share is an upper bound.",
+  );
   if (skipped) console.log(`onnxruntime-web skipped: ${skipped}`);
   console.log("| candidate | GFLOP/s, median (min to max) | of the roof | against onnxruntime-web |\n| --- | --- | --- | --- |");
   for (const { name, speed, share, faster } of rows) {
