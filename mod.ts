@@ -9,7 +9,7 @@
  * const classifier = await OrionMSPClassifier.load({ device });
  * await classifier.fit([[5.1, "red"], [6.2, "blue"], [4.9, "red"], [6.5, "blue"]], ["a", "b", "a", "b"]);
  * console.log(await classifier.predict([[5, "red"]]));
- * const context = await classifier.save(); // a file that an edge function restores in milliseconds
+ * const context = await classifier.save(); // a file that an edge function restores without the table
  * device.dispose();
  * ```
  *

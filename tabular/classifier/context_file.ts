@@ -13,9 +13,9 @@ import type { EncoderState } from "../preprocess/encode.ts";
 import type { Member } from "../preprocess/ensemble.ts";
 import type { Matrix } from "../preprocess/matrix.ts";
 import { type Features, restoreFeatures } from "./features.ts";
-import type { FittedEnsemble, FittedPass } from "./fitted_ensemble.ts";
+import { type FittedEnsemble, type FittedPass, modelMasks } from "./fitted_ensemble.ts";
 import type { Label } from "./labels.ts";
-import type { EnsembleSettings } from "./options.ts";
+import { type EnsembleSettings, ensembleSettings } from "./options.ts";
 
 /** Version of the file's layout. */
 export const CONTEXT_FORMAT = 1;
@@ -43,8 +43,6 @@ interface Header {
   readonly members: readonly { readonly norm: Member["norm"]; readonly classShift: number }[];
   readonly methods: readonly string[];
   readonly kind: "constant" | "filigree" | "official";
-  /** Passes of every member's tree, or one for all. */
-  readonly passes: number;
   readonly rows: number;
 }
 
@@ -92,7 +90,6 @@ export async function writeContext(state: FittedState, weights: string): Promise
     members: state.members.map(({ norm, classShift }) => ({ norm, classShift })),
     methods: features.methods,
     kind: ensemble ? "filigree" : train ? "official" : "constant",
-    passes: ensemble?.passes.length ?? 0,
     rows: state.counts.reduce((all, count) => all + count, 0),
   };
   return writeSafetensors(tensors, { filigree: "orion-msp-context", context: JSON.stringify(header) });
@@ -125,6 +122,7 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
     return found;
   };
   try {
+    const kept = entry("kept", "U8", 1).data as Uint8Array;
     const pipelines = header.methods.map((method, i) => {
       const arrays: Record<string, Float64Array> = {};
       for (const [name, { data, dtype }] of file.tensors) {
@@ -132,9 +130,9 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
           arrays[name.slice(`pipelines.${i}.`.length)] = data as Float64Array;
         }
       }
-      return { method, columns: columnsOf(entry("kept", "U8", 1).data as Uint8Array), arrays };
+      return { method, columns: columnsOf(kept), arrays };
     });
-    const features = restoreFeatures(header.encoder, entry("kept", "U8", 1).data as Uint8Array, pipelines);
+    const features = restoreFeatures(header.encoder, kept, pipelines);
     const members = header.members.map(({ norm, classShift }, i): Member => ({
       norm,
       classShift,
@@ -144,7 +142,7 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
       classes: header.classes,
       counts: entry("counts", "I32", 1).data as Int32Array,
       features,
-      settings: header.settings,
+      settings: ensembleSettings(model.config, header.settings),
       members,
     };
     if (state.counts.length !== state.classes.length) {
@@ -158,18 +156,17 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
       });
       return { ...state, train: { tables, labels: entry("train.labels", "I32", 1).data as Int32Array } };
     }
-    const upload = (name: string, batch: number, rows: number | undefined, width: number): Tensor => {
+    const upload = (name: string, batch: number, rows: number, width: number): Tensor => {
       const { shape, data } = entry(name, "F16", 3);
-      if (shape[0] !== batch || (rows !== undefined && shape[1] !== rows) || shape[2] !== width) {
+      if (shape[0] !== batch || shape[1] !== rows || shape[2] !== width) {
         throw new WeightsError(
-          `Cannot restore the context: tensor "${name}" has shape [${shape}], expected [${batch}, ${
-            rows ?? "rows"
-          }, ${width}]`,
+          `Cannot restore the context: tensor "${name}" has shape [${shape}], expected [${batch}, ${rows}, ${width}]`,
         );
       }
       return d.tensor(data as Uint16Array, shape);
     };
     const { config } = model;
+    const masks = modelMasks(d, model, features.width);
     const columns = header.methods.map((_, i) =>
       Array.from(
         { length: config.col_num_blocks },
@@ -185,7 +182,7 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
       : trees.flatMap((tree, i) => nodesOf(tree).map((node) => ({ members: [i], node })));
     const passes = slots.map((slot, i): FittedPass => {
       const rows = slot.node?.rows.length ?? header.rows;
-      const list = (name: string, count: number, length: number | undefined): Tensor[] =>
+      const list = (name: string, count: number, length: number): Tensor[] =>
         Array.from(
           { length: count },
           (_, l) => upload(`passes.${i}.${name}.${l}`, slot.members.length, length, 2 * rowWidth(config)),
@@ -198,7 +195,7 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
       };
       return { ...slot, context: { ...memory, icl: list("icl", config.icl_num_blocks, rows) } };
     });
-    return { ...state, ensemble: { members, classes: header.classes.length, columns, passes, trees } };
+    return { ...state, ensemble: { members, classes: header.classes.length, columns, passes, trees, masks } };
   } catch (cause) {
     if (cause instanceof WeightsError || !(cause instanceof TypeError || cause instanceof RangeError)) {
       throw cause;

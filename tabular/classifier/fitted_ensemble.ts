@@ -5,7 +5,7 @@
  */
 import { cast, concat, type Device, gather, reshape, type Tensor, transpose } from "../../sdk/device/mod.ts";
 import { type ColumnContext, embedColumns } from "../model/column_embedder.ts";
-import { firstColumns, softmaxRows } from "../model/forward.ts";
+import { firstColumns, orderCells, softmaxRows } from "../model/forward.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "../model/hierarchy.ts";
 import { fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
 import { type OrionMSP, parametersOf } from "../model/orion_msp.ts";
@@ -51,6 +51,8 @@ export interface FittedEnsemble {
   readonly passes: readonly FittedPass[];
   /** The trees of classes, one per member, where there are any. */
   readonly trees: readonly ClassNode[];
+  /** The row masks of the config's own seed: the same for every call. */
+  readonly masks: ReadonlyMap<number, Tensor>;
 }
 
 /** Elements of the widest tensor of a chunk of rows. */
@@ -75,7 +77,8 @@ export async function fitEnsemble(
   const { config } = model;
   const classes = labels.reduce((most, c) => Math.max(most, c + 1), 0);
   const scope = d.scope();
-  const total = tables.length + members.length + 1;
+  const distinct = distinctOrders(members, methods);
+  const total = tables.length + distinct.orders.length + 1;
   let done = 0;
   const tick = (stage: string): void => options.onProgress?.({ stage, done: ++done, total });
   try {
@@ -95,16 +98,14 @@ export async function fitEnsemble(
       made.embeddings.dispose();
       tick("columns");
     }
-    const encode = rowEncoder(scope, model, embedded, options.signal);
-    const known = new Map<string, Tensor>();
-    const rows: Tensor[] = [];
-    for (const member of members) {
-      const key = `${member.norm}:${member.pattern.join()}`;
-      const encoded = known.get(key) ?? await encode(methods.indexOf(member.norm), member.pattern);
-      known.set(key, encoded);
-      rows.push(encoded);
+    const masks = modelMasks(d, model, tables[0]!.columns);
+    const encode = rowEncoder(scope, model, masks, embedded, options.signal);
+    const encoded: Tensor[] = [];
+    for (const { method, pattern } of distinct.orders) {
+      encoded.push(await encode(method, pattern));
       tick("rows");
     }
+    const rows = distinct.ofMember.map((place) => encoded[place]!);
     const shifted = members.map(({ classShift }) => labels.map((c) => (c + classShift) % classes));
     const passes: FittedPass[] = [];
     const trees = classes > config.max_classes
@@ -128,7 +129,7 @@ export async function fitEnsemble(
       }
     }
     tick("labels");
-    return { members, classes, columns, passes, trees };
+    return { members, classes, columns, passes, trees, masks };
   } finally {
     scope.dispose();
   }
@@ -211,14 +212,10 @@ async function predictChunk(
     }
     const cells = reshape(scope, concat(scope, embedded, 0), [-1, config.embed_dim]);
     const index = new Int32Array(distinct.orders.length * m * h);
-    distinct.orders.forEach(({ method, pattern }, u) => {
-      for (let t = 0; t < m; t++) {
-        for (let j = 0; j < h; j++) index[(u * m + t) * h + j] = (method * m + t) * h + pattern[j]!;
-      }
-    });
+    distinct.orders.forEach(({ method, pattern }, u) => orderCells(index, u * m, method * m, m, pattern));
     const features = gather(scope, cells, scope.tensor(index, [distinct.orders.length * m, h]));
     const encoded = await encodeRows(scope, config, parameters.row, features, {
-      masks: modelMasks(scope, model, h),
+      masks: fitted.masks,
       signal: options.signal,
     });
     const r = reshape(scope, encoded, [distinct.orders.length, m, -1]);
@@ -260,11 +257,11 @@ async function predictChunk(
 function rowEncoder(
   scope: Device,
   model: OrionMSP,
+  masks: ReadonlyMap<number, Tensor>,
   embedded: readonly Tensor[],
   signal: AbortSignal | undefined,
 ): (method: number, pattern: Int32Array) => Promise<Tensor> {
   const [n, h, e] = embedded[0]!.shape as [number, number, number];
-  const masks = modelMasks(scope, model, h);
   const step = Math.max(1, Math.floor(CHUNK / (h * e)));
   return async (method, pattern) => {
     const cells = reshape(scope, embedded[method]!, [n * h, e]);
@@ -274,9 +271,7 @@ function rowEncoder(
       try {
         const to = Math.min(n, from + step);
         const index = new Int32Array((to - from) * h);
-        for (let t = from; t < to; t++) {
-          for (let j = 0; j < h; j++) index[(t - from) * h + j] = t * h + pattern[j]!;
-        }
+        orderCells(index, 0, from, to - from, pattern);
         const features = gather(inner, cells, inner.tensor(index, [to - from, h]));
         parts.push(
           inner.keep(
@@ -291,8 +286,8 @@ function rowEncoder(
   };
 }
 
-/** The masks of the config's own seed: the same for every call. */
-function modelMasks(d: Device, model: OrionMSP, features: number): Map<number, Tensor> {
+/** Draws and uploads the masks of the config's own seed. */
+export function modelMasks(d: Device, model: OrionMSP, features: number): Map<number, Tensor> {
   return uploadMasks(
     d,
     model.config,

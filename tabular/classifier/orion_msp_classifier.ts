@@ -7,7 +7,7 @@ import { type Device, openDevice } from "../../sdk/device/mod.ts";
 import { OrionMSP } from "../model/orion_msp.ts";
 import { averageMembers, type MemberOutput } from "../preprocess/average.ts";
 import { ensembleMembers } from "../preprocess/ensemble.ts";
-import { readTable, type TableInput } from "../preprocess/table.ts";
+import type { TableInput } from "../preprocess/table.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
 import { type FittedState, readContext, writeContext } from "./context_file.ts";
 import { fitFeatures, transformFeatures } from "./features.ts";
@@ -217,10 +217,10 @@ export class OrionMSPClassifier {
     if (isEmptyList(X)) return [];
     if (state.ensemble === undefined && state.train === undefined) {
       // One class, or nothing that varies: the class frequencies are all that is known.
-      features.encoder.encode(X);
+      const { rows } = features.encoder.encode(X);
       const total = state.counts.reduce((all, count) => all + count, 0);
       return Array.from(
-        { length: readTable(X).rows },
+        { length: rows },
         () => Array.from(state.counts, (count) => count / total),
       );
     }

@@ -124,13 +124,13 @@ async function embedRows(d: Device, config: OrionConfig, p: Parameters, cells: C
     }
     return d.tensor(data, [count, to - from]);
   };
-  const embeddings = cells.embedWithTest || n === rows
-    ? (await embedColumns(d, config, p.column, part(0, rows), undefined, signal)).embeddings
-    : await (async () => {
-      const train = await embedColumns(d, config, p.column, part(0, n), undefined, signal);
-      const test = await embedColumns(d, config, p.column, part(n, rows), train.context, signal);
-      return concat(d, [train.embeddings, test.embeddings], 1);
-    })();
+  const known = cells.embedWithTest ? rows : n;
+  const train = await embedColumns(d, config, p.column, part(0, known), undefined, signal);
+  let { embeddings } = train;
+  if (known < rows) {
+    const test = await embedColumns(d, config, p.column, part(known, rows), train.context, signal);
+    embeddings = concat(d, [embeddings, test.embeddings], 1);
+  }
   const whole = replaceSkipped(d, p.column, embeddings, cells.skipped);
   return transpose(d, reshape(d, whole, [embedded, h, rows, config.embed_dim]), [0, 2, 1, 3]);
 }
@@ -143,11 +143,28 @@ function reorder(d: Device, features: Tensor, shuffles: readonly ArrayLike<numbe
   shuffles.forEach((shuffle, i) => {
     const own = Array.from(shuffle);
     const place = first.map((feature, j) => i === 0 ? j : own.indexOf(feature));
-    for (let t = 0; t < rows; t++) {
-      for (let j = 0; j < h; j++) index[(i * rows + t) * h + j] = t * h + place[j]!;
-    }
+    orderCells(index, i * rows, 0, rows, place);
   });
   return gather(d, reshape(d, features, [rows * h, e]), d.tensor(index, [shuffles.length, rows, h]));
+}
+
+/**
+ * Fills a gather index with the cells of `rows` rows in a feature order.
+ *
+ * @param index Cell numbers of rows of `order.length` cells; written from row `to` on.
+ * @param from The first row to read.
+ */
+export function orderCells(
+  index: Int32Array,
+  to: number,
+  from: number,
+  rows: number,
+  order: ArrayLike<number>,
+): void {
+  const h = order.length;
+  for (let t = 0; t < rows; t++) {
+    for (let j = 0; j < h; j++) index[(to + t) * h + j] = (from + t) * h + order[j]!;
+  }
 }
 
 /** One pass over chosen rows: `known` and `asked` are row numbers in [B * T] of equal count per table. */
