@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { openDevice } from "../sdk/device/mod.ts";
-import { random } from "../sdk/testing/random.ts";
+import { normals, random } from "./random.ts";
 import { writeSafetensors } from "../sdk/weights/safetensors.ts";
 import { parseConfig } from "../tabular/model/config.ts";
 import { OrionMSP } from "../tabular/model/orion_msp.ts";
@@ -43,7 +43,7 @@ try {
     const model = await OrionMSP.fromSafetensors(bytes, { device });
     for (const { train, test, features } of SIZES) {
       const next = random(train);
-      const x = { data: next.normals((train + test) * features), shape: [1, train + test, features] };
+      const x = { data: normals(next, (train + test) * features), shape: [1, train + test, features] };
       const y = { data: Float32Array.from({ length: train }, (_, i) => i % 3), shape: [1, train] };
       // The peer runs before and after, so that a change of the machine's speed shows in its spread.
       const before = torch(file, train, test, features);
@@ -92,7 +92,7 @@ function randomWeights(config: ReturnType<typeof parseConfig>): Uint8Array {
     const head = config.embed_dim / config.row_nhead;
     const data = name.endsWith("rope.freqs")
       ? Float32Array.from({ length: size }, (_, i) => config.row_rope_base ** (-2 * i / head))
-      : next.normals(size).map((value) => value * spread);
+      : normals(next, size).map((value) => value * spread);
     if (/norm\d?\.weight$|ln(_\w)?\.weight$/.test(name)) data.fill(1);
     tensors.set(name, { dtype: "F32", shape: [...shape], data });
   }

@@ -12,7 +12,7 @@ import { openWasm } from "../wasm/open_wasm.ts";
 import type { Variant } from "../wasm/env.ts";
 import { openRoof } from "./gemm_roof.ts";
 import { onnxMatmul } from "./onnx_matmul.ts";
-import { random } from "../sdk/testing/random.ts";
+import { normals, random } from "./random.ts";
 import { machine, type Spread, spread } from "./stats.ts";
 
 const { values } = parseArgs({
@@ -36,8 +36,8 @@ interface Candidate {
 }
 
 const next = random(1);
-const a = next.normals(size * size);
-const b = next.normals(size * size);
+const a = normals(next, size * size);
+const b = normals(next, size * size);
 
 /** Our product on one build. */
 async function ours(variant: Variant, threads: number, wtype: 0 | 1 | 2 = 0): Promise<() => void> {

@@ -9,13 +9,13 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { openDevice } from "../sdk/device/mod.ts";
 import { OrionMSPClassifier } from "../tabular/mod.ts";
-import { random } from "../sdk/testing/random.ts";
+import { normals, random } from "./random.ts";
 import { machine, measure, show, type Spread } from "./stats.ts";
 
 const { values } = parseArgs({ args: process.argv.slice(2), options: { json: { type: "boolean" }, threads: { type: "string", default: "2" } } });
 const device = await openDevice({ prefer: "wasm", threads: Number(values.threads) });
 const [rows, width] = [400, 30];
-const numbers = random(1).normals((rows + 1) * width);
+const numbers = normals(random(1), (rows + 1) * width);
 const X = Array.from({ length: rows + 1 }, (_, i) => Array.from(numbers.subarray(i * width, (i + 1) * width)));
 const y = X.slice(0, rows).map((row) => row[0]! + row[1]! * row[2]! > 0 ? "yes" : "no");
 const one = X.slice(rows);
