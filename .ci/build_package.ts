@@ -20,6 +20,7 @@ import { root, run } from "./command.ts";
 interface Manifest {
   exports: Record<string, string>;
   dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
   [key: string]: unknown;
 }
 
@@ -92,7 +93,7 @@ function importsOf(code: string): string[] {
   );
 }
 
-/** Copies a module that is JavaScript already (the kernels, the weights), with its types. */
+/** Copies what is not compiled: JavaScript (the WASM kernels, the weights) with its types, and the text of GPU kernels. */
 function copyGenerated(file: string): void {
   for (const path of [file, file.replace(/js$/, "d.ts")]) {
     if (existsSync(dist + path) || !existsSync(root + path)) continue;
@@ -102,7 +103,7 @@ function copyGenerated(file: string): void {
 }
 
 function published(manifest: Manifest, packages: ReadonlySet<string>): Record<string, unknown> {
-  const { name, version, description, keywords, license, author } = manifest;
+  const { name, version, description, keywords, license, author, optionalDependencies } = manifest;
   const exports = Object.fromEntries(
     Object.entries(manifest.exports).map(([path, file]) => [
       path,
@@ -123,6 +124,7 @@ function published(manifest: Manifest, packages: ReadonlySet<string>): Record<st
     sideEffects: false,
     exports,
     dependencies,
+    optionalDependencies,
   };
 }
 

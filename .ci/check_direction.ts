@@ -28,11 +28,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "tabular": METHODS,
   "sdk/csv": [],
   "sdk/server": ["sdk/csv", ...MODELS],
-  "sdk/cli": ["sdk/csv", ...MODELS],
+  "sdk/cli": ["sdk/csv", "package.json", ...MODELS],
   "sdk/testing": [],
   "examples": ["sdk", "tabular", "mod.ts"],
   "bench": ["sdk", "tabular", "wasm", "gpu", "mod.ts"],
-  ".ci": ["sdk/testing"],
+  ".ci": ["sdk/testing", "gpu/kernels/variants.ts"],
   "mod.ts": ["sdk", "tabular"],
 };
 
@@ -41,6 +41,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/csv": ["csv-parse"],
   "sdk/server": ["hono", "valibot"],
   "sdk/testing": ["deno-std"],
+  "gpu": ["@webgpu/types", "bun-webgpu"],
+  "examples": ["esbuild"],
   "bench": ["onnxruntime-web", "mitata"],
   ".ci": ["filigree"],
 };
@@ -69,7 +71,7 @@ export function findViolations(files: Readonly<Record<string, string>>): string[
     for (const specifier of importsOf(source)) {
       if (specifier.startsWith("node:")) continue;
       if (!specifier.startsWith(".")) {
-        const name = specifier.replace(/^npm:/, "").split(/[@/]/)[0] ?? specifier;
+        const name = /^(?:npm:)?((?:@[^/]+\/)?[^@/]+)/.exec(specifier)?.[1] ?? specifier;
         if (!isTest && !PACKAGES[room]?.includes(name)) {
           violations.push(`${file}: uses the package "${name}"`);
         }

@@ -10,6 +10,11 @@ describe("findViolations()", () => {
     assertEquals(violations("sdk/server/a.ts", 'import { Hono } from "hono/tiny";\nimport "./b.ts";'), 0);
     assertEquals(violations("sdk/device/open_device.ts", 'await import("../../wasm/mod.ts")'), 0);
     assertEquals(violations("tabular/a.ts", 'import { readFile } from "node:fs/promises";'), 0);
+    assertEquals(violations("gpu/a.ts", 'import source from "./a.wgsl" with { type: "text" };'), 0);
+    assertEquals(
+      violations("gpu/a.ts", 'import { openReference } from "../sdk/device/reference/mod.ts";'),
+      0,
+    );
   });
 
   test("findViolations() finds imports that go up or aside", () => {
@@ -22,6 +27,11 @@ describe("findViolations()", () => {
   test("findViolations() finds packages where none are allowed", () => {
     assertEquals(violations("tabular/a.ts", 'import { z } from "zod";'), 1);
     assertEquals(violations("sdk/device/a.ts", 'import x from "npm:left-pad@1";'), 1);
+    assertEquals(violations("gpu/a.ts", 'import x from "@left/pad";'), 1);
+    assertEquals(
+      violations("gpu/a.ts", 'import type {} from "@webgpu/types";\nimport "npm:bun-webgpu@0.1.7";'),
+      0,
+    );
     assertEquals(violations("tabular/a_test.ts", 'import fc from "fast-check";'), 0);
   });
 

@@ -31,12 +31,20 @@ const body = await response.json();
 if (body.classes?.join() !== "high,low") throw new Error(JSON.stringify(body));
 classifier.dispose();
 device.dispose();
-console.log("package works");
+
+// There may be no GPU here, but its kernels must be in the package.
+const gpu = await openDevice({ prefer: "webgpu" });
+const [attempt] = gpu.report.tried;
+if (/load|import|module|wgsl/i.test(attempt.reason)) throw new Error(attempt.reason);
+gpu.dispose();
+console.log("package works", attempt.ok ? "with WebGPU" : attempt.reason);
 `;
 
-async function step(command: readonly string[], cwd: string, expected = ""): Promise<void> {
+/** Runs a command; gives what it printed behind the expected text. */
+async function step(command: readonly string[], cwd: string, expected = ""): Promise<string> {
   const { code, output } = await run(command, { cwd });
   if (code !== 0 || !output.includes(expected)) throw new Error(`"${command.join(" ")}" failed:\n${output}`);
+  return output.slice(output.lastIndexOf(expected) + expected.length).trim();
 }
 
 const folder = mkdtempSync(join(tmpdir(), "filigree-package-"));
@@ -48,15 +56,17 @@ try {
   writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }\n');
   writeFileSync(join(folder, "main.ts"), PROGRAM);
   await step(["npm", "install", "--no-audit", "--no-fund", `./${tarball}`], folder);
-  await step(
+  const inDeno = await step(
     [deno, "run", "--allow-read", "--no-lock", "--node-modules-dir=manual", "main.ts"],
     folder,
     "package works",
   );
-  await step([...await findBun(), "main.ts"], folder, "package works");
+  const inBun = await step([...await findBun(), "main.ts"], folder, "package works");
   await step([deno, "check", "--no-lock", "--node-modules-dir=manual", "main.ts"], folder);
   console.log(
-    `The package (${modules} modules, ${(size / 2 ** 20).toFixed(1)} MiB packed) works in Deno and in Bun`,
+    `The package (${modules} modules, ${
+      (size / 2 ** 20).toFixed(1)
+    } MiB packed) works in Deno (${inDeno}) and in Bun (${inBun})`,
   );
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

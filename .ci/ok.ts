@@ -18,6 +18,8 @@ interface Step {
   hint: string;
   /** A file without which the step is left out. */
   needs?: string;
+  /** A program without which the step is left out, and how to get it. */
+  program?: { name: string; get: string };
 }
 
 const script = (file: string): string[] => [deno, "run", "-A", file];
@@ -38,6 +40,12 @@ const STEPS: Step[] = [
     command: script("wasm/check.ts"),
     needs: "wasm/check.ts",
     hint: "the committed kernels differ from their sources; run: deno task wasm",
+  },
+  {
+    name: "wgsl",
+    command: script(".ci/check_wgsl.ts"),
+    program: { name: "naga", get: "cargo install naga-cli --locked --version 30.0.1" },
+    hint: "correct the kernels named above; line numbers are those of the expanded text",
   },
   {
     name: "worker",
@@ -81,9 +89,13 @@ if (first < 0 || chosen.length === 0) {
   console.error(`There is no such step; the steps are: ${STEPS.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
-for (const { name, command, hint, needs } of chosen) {
+for (const { name, command, hint, needs, program } of chosen) {
   if (needs !== undefined && !existsSync(root + needs)) {
     console.log(`${name.padEnd(18)} left out: ${needs} is not there`);
+    continue;
+  }
+  if (program && !await isInstalled(program.name)) {
+    console.log(`${name.padEnd(18)} left out: ${program.name} is not installed (${program.get})`);
     continue;
   }
   const start = performance.now();
@@ -96,6 +108,11 @@ for (const { name, command, hint, needs } of chosen) {
   console.log(`${name.padEnd(18)} ok (${time})${summary(output)}`);
 }
 console.log("All good");
+
+async function isInstalled(program: string): Promise<boolean> {
+  const { code } = await run([program, "--version"]).catch(() => ({ code: 1 }));
+  return code === 0;
+}
 
 /** The last line of a checker's output or a test runner's count. */
 function summary(output: string): string {

@@ -54,7 +54,7 @@ async function ours(variant: Variant, threads: number, wtype: 0 | 1 | 2 = 0): Pr
   backend.run({ op: "pack", src: 2, out: 3, n: size, k: size, dtype: wtype });
   const scales = wtype === 2 ? 5 : 0;
   return () =>
-    backend.run({ op: "linear", x: 1, w: 3, scales, bias: 0, residual: 0, out: 4, m: size, n: size, k: size, wtype, activation: 0 });
+    backend.run({ op: "linear", x: 1, w: 3, scales, bias: 0, residual: 0, out: 4, m: size, n: size, k: size, wtype, group: size, activation: 0 });
 }
 
 /** onnxruntime-web's product, one thread. */

@@ -5,10 +5,10 @@
  */
 import type { Backend, BackendReport } from "../sdk/device/backend.ts";
 import { DeviceLostError, OutOfMemoryError } from "../sdk/device/errors.ts";
-import { type DType, DTYPE_CODE, type Op } from "../sdk/device/ops.ts";
+import { type Op, WEIGHT_CODE, type WeightType } from "../sdk/device/ops.ts";
 import { encodeOp, type RecordArea } from "./encode.ts";
 import type { KernelInstance, Kernels } from "./instance.ts";
-import { breathe } from "./breathe.ts";
+import { breathe } from "../sdk/device/breathe.ts";
 
 /** A backend over WebAssembly that says how much memory it uses. */
 export interface WasmBackend extends Backend {
@@ -105,17 +105,20 @@ export function createWasmBackend(parts: WasmParts): { backend: WasmBackend; los
   const backend: WasmBackend = {
     kind: "wasm",
     report,
+    get lost(): DeviceLostError | undefined {
+      return lost;
+    },
     get heldBytes(): number {
       return held;
     },
     get memoryBytes(): number {
       return live?.memory.buffer.byteLength ?? 0;
     },
-    weightBytes(n: number, k: number, dtype: DType): number {
+    weightBytes(n: number, k: number, dtype: WeightType): number {
       const { kernels } = use();
       const bytes = n > MAX_BYTES || k > MAX_BYTES
         ? MAX_BYTES
-        : call(() => kernels.weight_bytes(n, k, DTYPE_CODE[dtype]));
+        : call(() => kernels.weight_bytes(n, k, WEIGHT_CODE[dtype]));
       if (bytes === MAX_BYTES) throw tooLarge(`a weight of ${n} x ${k}`, n * k * 4, held);
       return bytes;
     },

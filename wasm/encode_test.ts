@@ -26,12 +26,13 @@ describe("encodeOp()", () => {
       n: 6,
       k: 7,
       wtype: 1,
+      group: 7,
       activation: 2,
     };
     assertEquals(encodeOp(op, record, (id) => id * 0x4000_0000 / 2), OPS.linear.code);
     assertEquals(
-      [...record.words.subarray(0, 11)],
-      [0x2000_0000, 0x4000_0000, 0, 0x6000_0000, 0, 0x8000_0000, 5, 6, 7, 1, 2],
+      [...record.words.subarray(0, 12)],
+      [0x2000_0000, 0x4000_0000, 0, 0x6000_0000, 0, 0x8000_0000, 5, 6, 7, 1, 7, 2],
     );
     encodeOp({ op: "fill", out: 1, n: 2, value: -0.5 }, record, (id) => id);
     assertEquals([record.words[0], record.words[1], record.floats[2]], [1, 2, -0.5]);

@@ -7,14 +7,16 @@ export type Align = "left" | "right";
  * @param header The columns' names.
  * @param rows The cells.
  * @param align Each column's side; the first is "left" and the others "right" unless said otherwise.
+ * @param length The greatest number of characters of a cell. Default 24.
  * @returns Lines, without an end of line after the last one.
  */
 export function textTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   align: readonly Align[] = [],
+  length = 24,
 ): string {
-  const table = [header, ...rows].map((cells) => cells.map((text) => printable(text)));
+  const table = [header, ...rows].map((cells) => cells.map((text) => printable(text, length)));
   const widths = header.map((_, c) => Math.max(...table.map((cells) => width(cells[c] ?? ""))));
   const lines = table.map((cells) =>
     widths.map((size, c) => {

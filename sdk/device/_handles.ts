@@ -5,7 +5,8 @@
  */
 import type { Backend } from "./backend.ts";
 import type { Device } from "./device.ts";
-import { type DType, DTYPE_BYTES } from "./ops.ts";
+import { DeviceLostError } from "./errors.ts";
+import { type DType, DTYPE_BYTES, type WeightType } from "./ops.ts";
 import type { Tensor, Weight } from "./tensor.ts";
 
 /** A buffer of a backend, freed when its last handle goes. */
@@ -15,7 +16,7 @@ export interface HeldBuffer {
   handles: number;
 }
 
-/** The state that a device and all its scopes share. */
+/** What a device and its scopes hold on one backend: buffers, and the count of what is alive. */
 export class Store {
   readonly backend: Backend;
   bytes = 0;
@@ -23,9 +24,20 @@ export class Store {
   tensors = 0;
   disposed = false;
   #lastId = 0;
+  #abandoned: DeviceLostError | undefined;
 
   constructor(backend: Backend) {
     this.backend = backend;
+  }
+
+  /** Why nothing here works any more, if that is so. */
+  get lost(): DeviceLostError | undefined {
+    return this.#abandoned ?? this.backend.lost;
+  }
+
+  /** Whether the backend was given up, so that nothing here counts any more. */
+  get abandoned(): boolean {
+    return this.#abandoned !== undefined;
   }
 
   create(bytes: number, data?: ArrayBufferView): HeldBuffer {
@@ -41,13 +53,34 @@ export class Store {
 
   release(buffer: HeldBuffer): void {
     buffer.handles--;
-    if (buffer.handles > 0 || this.disposed) return;
+    if (buffer.handles > 0 || this.disposed || this.abandoned) return;
     this.bytes -= buffer.bytes;
     this.backend.free(buffer.id);
   }
 
   check(): void {
     if (this.disposed) throw new Error("Cannot use this device: it is disposed");
+    const { lost } = this;
+    if (lost) throw new DeviceLostError(lost.message, { cause: lost });
+  }
+
+  /** Waits for the backend; whatever fails on a lost one is told as its loss. */
+  async wait<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const { lost } = this;
+      if (!lost || error instanceof DeviceLostError) throw error;
+      throw new DeviceLostError(lost.message, { cause: error });
+    }
+  }
+
+  /** Gives a lost backend up: its memory goes back, and nothing here counts any more. */
+  abandon(lost: DeviceLostError): void {
+    this.#abandoned = lost;
+    this.bytes = 0;
+    this.tensors = 0;
+    this.backend.dispose();
   }
 
   dispose(): void {
@@ -55,7 +88,7 @@ export class Store {
     this.disposed = true;
     this.bytes = 0;
     this.tensors = 0;
-    this.backend.dispose();
+    if (!this.abandoned) this.backend.dispose();
   }
 }
 
@@ -77,7 +110,9 @@ export abstract class Handle {
     store.tensors++;
   }
 
+  /** Its number means another buffer on the next backend. */
   get id(): number {
+    this.check();
     return this.#buffers[0]!.id;
   }
 
@@ -91,14 +126,26 @@ export abstract class Handle {
 
   /** The store, for a handle that is alive. */
   protected get store(): Store {
+    this.check();
     if (this.disposed) throw new Error("Cannot use this tensor: it is disposed");
     return this.#store;
+  }
+
+  /** Refuses a handle whose backend is lost, disposed or not: clean-up after a loss must not hide it. */
+  check(): void {
+    const { lost } = this.#store;
+    if (lost) {
+      throw new DeviceLostError("Cannot use this tensor: it was lost with its device; make it again", {
+        cause: lost,
+      });
+    }
   }
 
   dispose(): void {
     if (this.disposed) return;
     this.#disposed = true;
     this.#owner?.delete(this);
+    if (this.#store.abandoned) return;
     this.#store.tensors--;
     for (const buffer of this.#buffers) this.#store.release(buffer);
   }
@@ -152,14 +199,14 @@ export class TensorHandle extends Handle implements Tensor {
   read(as: "u8"): Promise<Uint8Array>;
   read(as: "i8"): Promise<Int8Array>;
   async read(as: DType = "f32"): Promise<Float32Array | Uint16Array | Int32Array | Uint8Array | Int8Array> {
-    const { backend } = this.store;
+    const { store } = this;
     if (as !== this.dtype) {
       throw new TypeError(
         `Cannot read the tensor as "${as}": its type is "${this.dtype}", use read("${this.dtype}")`,
       );
     }
     const bytes = this.size * DTYPE_BYTES[as];
-    const data = bytes === 0 ? new ArrayBuffer(0) : await backend.read(this.id, 0, bytes);
+    const data = bytes === 0 ? new ArrayBuffer(0) : await store.wait(store.backend.read(this.id, 0, bytes));
     switch (as) {
       case "f32":
         return new Float32Array(data);
@@ -179,19 +226,21 @@ export class TensorHandle extends Handle implements Tensor {
 export class WeightHandle extends Handle implements Weight {
   readonly device: Device;
   readonly shape: readonly [number, number];
-  readonly dtype: DType;
+  readonly dtype: WeightType;
   readonly scales: number;
+  readonly group: number;
 
   constructor(
     store: Store,
     buffers: readonly HeldBuffer[],
     owner: Owned | undefined,
-    parts: { device: Device; shape: readonly [number, number]; dtype: DType },
+    parts: { device: Device; shape: readonly [number, number]; dtype: WeightType; group: number },
   ) {
     super(store, buffers, owner);
     this.device = parts.device;
     this.shape = Object.freeze([...parts.shape] as const);
     this.dtype = parts.dtype;
     this.scales = buffers[1]?.id ?? 0;
+    this.group = parts.group;
   }
 }

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import type { DType, Op } from "./ops.ts";
+import type { DeviceLostError } from "./errors.ts";
+import type { Op, WeightType } from "./ops.ts";
 
 /** Kinds of device that the library can open. */
 export type DeviceKind = "webgpu" | "wasm" | "reference";
@@ -19,6 +20,16 @@ export interface BackendReport {
   readonly features: readonly string[];
   /** Kernel variants in use. */
   readonly variants: readonly string[];
+  /** What was measured once at opening; absent where tensors lie in host memory. */
+  readonly measured?: MeasuredSpeed;
+}
+
+/** How far away the memory of a device is. */
+export interface MeasuredSpeed {
+  /** What a submit and the readback of a few bytes cost, in milliseconds. */
+  readonly readbackMs: number;
+  /** How fast bytes are copied on the device. */
+  readonly bytesPerSecond: number;
 }
 
 /** Holds buffers by number and runs operations on them. */
@@ -27,8 +38,10 @@ export interface Backend {
   readonly kind: DeviceKind;
   /** What it says of itself. */
   readonly report: BackendReport;
+  /** Why it stopped working, if it has: from then on it only takes `free` and `dispose`. */
+  readonly lost: DeviceLostError | undefined;
   /** Bytes that a packed weight [n, k] takes in this backend's own layout. */
-  weightBytes(n: number, k: number, dtype: DType): number;
+  weightBytes(n: number, k: number, dtype: WeightType): number;
   /** Makes buffer `id` of `bytes` bytes (contents undefined without data) or throws `OutOfMemoryError`. */
   create(id: number, bytes: number, data?: ArrayBufferView): void;
   /** Overwrites bytes of a buffer. */
@@ -41,6 +54,14 @@ export interface Backend {
   free(id: number): void;
   /** Resolves when the caller may queue more; lets the event loop breathe where operations run on the caller's thread. */
   flush(): Promise<void>;
-  /** Gives everything back: buffers, workers, memory. */
+  /** Gives everything back, also after a loss: buffers, workers, memory. */
   dispose(): void;
 }
+
+/**
+ * Opens the backend that follows a lost one.
+ *
+ * @param lost The kinds that were lost so far, in order; the last of them just now.
+ * @param signal Aborted when the device is disposed meanwhile.
+ */
+export type Reopen = (lost: readonly DeviceKind[], signal: AbortSignal) => Promise<Backend>;

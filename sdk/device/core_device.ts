@@ -3,10 +3,19 @@
  *
  * @module
  */
-import { type Handle, type HeldBuffer, type Owned, Store, TensorHandle, WeightHandle } from "./_handles.ts";
-import type { Backend } from "./backend.ts";
-import type { Device, DeviceAttempt, DeviceReport, Scope, TensorData } from "./device.ts";
-import { type DType, DTYPE_BYTES, DTYPE_CODE } from "./ops.ts";
+import { checkWeight, type WeightForm } from "./_check_weight.ts";
+import {
+  type Handle,
+  type HeldBuffer,
+  type Owned,
+  type Store,
+  TensorHandle,
+  WeightHandle,
+} from "./_handles.ts";
+import { Life } from "./_life.ts";
+import type { Backend, DeviceKind, Reopen } from "./backend.ts";
+import type { Device, DeviceAttempt, DeviceReport, Scope, TensorData, WeightData } from "./device.ts";
+import { type DType, DTYPE_BYTES, WEIGHT_CODE } from "./ops.ts";
 import { sizeOf } from "./shape.ts";
 import type { Tensor, Weight } from "./tensor.ts";
 
@@ -14,43 +23,57 @@ import type { Tensor, Weight } from "./tensor.ts";
  * Builds a root device on a backend.
  *
  * @param backend Holds buffers and runs operations; the device owns it from now on.
- * @param tried What was tried before, for the report.
+ * @param tried What was tried before, for the report; what is lost and tried later is added.
+ * @param reopen Opens the next backend when one is lost. @default none: a loss is for good
  * @returns The device.
  */
-export function createDevice(backend: Backend, tried: readonly DeviceAttempt[] = []): Device {
-  return createScope(new Store(backend), tried, undefined);
+export function createDevice(backend: Backend, tried: DeviceAttempt[] = [], reopen?: Reopen): Device {
+  return createScope(new Life(backend, tried, reopen), undefined);
 }
 
 /** A scope below its parent, or the root device without one (whose handles need no owner: the backend frees all at once). */
 function createScope(
-  store: Store,
-  tried: readonly DeviceAttempt[],
-  parent: { root: Device; owned: Owned | undefined; scopes: Set<Scope>; check: () => void } | undefined,
+  life: Life,
+  parent: { root: Device; owned: Owned | undefined; scopes: Set<Scope>; check: () => Store } | undefined,
 ): Scope {
-  const { backend } = store;
+  /** A scope ends with the backend that it was made on; the root goes on with the next one. */
+  const born = parent && life.store;
   const owned: Owned | undefined = parent && new Set<Handle>();
   const scopes = new Set<Scope>();
   let disposed = false;
 
-  const check = (): void => {
+  const check = (): Store => {
+    const store = born ?? life.store;
     store.check();
     if (disposed) throw new Error("Cannot use this scope: it is disposed");
+    return store;
   };
-  const ownTensor = (buffer: HeldBuffer, shape: readonly number[], dtype: DType, size: number): Tensor =>
-    new TensorHandle(store, buffer, owned, { device: root, shape, dtype, size });
+  const ownTensor = (
+    store: Store,
+    buffer: HeldBuffer,
+    shape: readonly number[],
+    dtype: DType,
+    size: number,
+  ): Tensor => new TensorHandle(store, buffer, owned, { device: root, shape, dtype, size });
 
   const scope: Scope = {
-    kind: backend.kind,
+    get kind(): DeviceKind {
+      return life.store.backend.kind;
+    },
     get root(): Device {
       return root;
     },
+    get generation(): number {
+      return life.generation;
+    },
     get report(): DeviceReport {
-      const { adapter, features, variants } = backend.report;
-      const { bytes, peakBytes, tensors } = store;
-      return { adapter, features, variants, tried, bytes, peakBytes, tensors };
+      const { backend, bytes, peakBytes, tensors } = life.store;
+      const { adapter, features, variants, measured } = backend.report;
+      const tried = [...life.tried];
+      return { adapter, features, variants, ...(measured && { measured }), tried, bytes, peakBytes, tensors };
     },
     tensor(data: TensorData, shape: readonly number[]): Tensor {
-      check();
+      const store = check();
       const dtype = dtypeOf(data);
       const size = sizeOf(shape);
       if (data.length !== size) {
@@ -58,27 +81,21 @@ function createScope(
           `Cannot make a tensor of shape [${shape}]: it has ${size} elements but the data has ${data.length}`,
         );
       }
-      return ownTensor(store.create(size * DTYPE_BYTES[dtype], data), shape, dtype, size);
+      return ownTensor(store, store.create(size * DTYPE_BYTES[dtype], data), shape, dtype, size);
     },
     empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
-      check();
+      const store = check();
       const size = sizeOf(shape);
       if (!Object.hasOwn(DTYPE_BYTES, dtype)) {
         throw new TypeError(`Cannot make a tensor of type "${dtype}": expected f32, f16, i32, i8 or u8`);
       }
-      return ownTensor(store.create(size * DTYPE_BYTES[dtype]), shape, dtype, size);
+      return ownTensor(store, store.create(size * DTYPE_BYTES[dtype]), shape, dtype, size);
     },
-    weight(
-      data: Float32Array | Uint16Array | Int8Array,
-      shape: readonly [number, number],
-      scales?: Float32Array,
-    ): Weight {
-      check();
-      return new WeightHandle(store, packWeight(store, data, shape, scales), owned, {
-        device: root,
-        shape,
-        dtype: dtypeOf(data),
-      });
+    weight(data: WeightData, shape: readonly [number, number], scales?: Float32Array): Weight {
+      const store = check();
+      const form = checkWeight(data, shape, scales);
+      const buffers = packWeight(store, data, shape, form, scales);
+      return new WeightHandle(store, buffers, owned, { device: root, shape, ...form });
     },
     view(tensor: Tensor, shape: readonly number[]): Tensor {
       check();
@@ -95,18 +112,18 @@ function createScope(
       return handle.share(owned, shape);
     },
     submit(op) {
-      check();
-      backend.run(op);
+      check().backend.run(op);
     },
     async flush(signal?: AbortSignal): Promise<void> {
-      check();
+      const store = check();
       signal?.throwIfAborted();
-      await backend.flush();
+      await store.wait(store.backend.flush());
       signal?.throwIfAborted();
     },
+    recover: (signal?: AbortSignal) => life.recover(signal),
     scope(): Scope {
       check();
-      const child = createScope(store, tried, { root, owned, scopes, check });
+      const child = createScope(life, { root, owned, scopes, check });
       scopes.add(child);
       return child;
     },
@@ -122,7 +139,7 @@ function createScope(
       for (const child of [...scopes]) child.dispose();
       parent?.scopes.delete(scope);
       if (owned) { for (const handle of [...owned]) handle.dispose(); }
-      else store.dispose();
+      else life.dispose();
     },
     [Symbol.dispose](): void {
       scope.dispose();
@@ -135,36 +152,11 @@ function createScope(
 /** The buffers of a weight: packed, then scales if it has any. */
 function packWeight(
   store: Store,
-  data: Float32Array | Uint16Array | Int8Array,
-  shape: readonly [number, number],
+  data: WeightData,
+  [n, k]: readonly [number, number],
+  { dtype }: WeightForm,
   scales: Float32Array | undefined,
 ): HeldBuffer[] {
-  const dtype = dtypeOf(data);
-  const [n, k] = shape;
-  const size = sizeOf(shape);
-  if (shape.length !== 2 || k === 0) {
-    throw new RangeError(`Cannot make a weight of shape [${shape}]: expected [n, k] with k of at least 1`);
-  }
-  if (dtype === "i32" || dtype === "u8") {
-    throw new TypeError(`Cannot make a weight of type "${dtype}": expected f32, f16 or i8`);
-  }
-  if (data.length !== size) {
-    throw new RangeError(
-      `Cannot make a weight of shape [${shape}]: it has ${size} elements but the data has ${data.length}`,
-    );
-  }
-  if ((dtype === "i8") !== (scales !== undefined)) {
-    throw new TypeError(
-      dtype === "i8"
-        ? `Cannot make an int8 weight of shape [${shape}]: it needs "scales" with ${n} numbers`
-        : `Cannot make a weight of type "${dtype}" with "scales": only int8 weights have them`,
-    );
-  }
-  if (scales && (!(scales instanceof Float32Array) || scales.length !== n)) {
-    throw new RangeError(
-      `Cannot make an int8 weight of shape [${shape}]: "scales" has ${scales.length} numbers, expected ${n}`,
-    );
-  }
   const held: HeldBuffer[] = [];
   let raw: HeldBuffer | undefined;
   try {
@@ -172,7 +164,9 @@ function packWeight(
     const packed = store.create(n === 0 ? 0 : store.backend.weightBytes(n, k, dtype));
     held.push(packed);
     if (scales) held.push(store.create(scales.byteLength, scales));
-    if (n > 0) store.backend.run({ op: "pack", src: raw.id, out: packed.id, n, k, dtype: DTYPE_CODE[dtype] });
+    if (n > 0) {
+      store.backend.run({ op: "pack", src: raw.id, out: packed.id, n, k, dtype: WEIGHT_CODE[dtype] });
+    }
     return held;
   } catch (error) {
     for (const buffer of held) store.release(buffer);
@@ -199,6 +193,7 @@ function ownHandle(tensor: Tensor | Weight, root: Device): TensorHandle | Weight
     throw new TypeError("Cannot use this value: expected a tensor that a device made");
   }
   if (tensor.device !== root) throw new Error("Cannot use this tensor: it belongs to another device");
+  tensor.check();
   if (tensor.disposed) throw new Error("Cannot use this tensor: it is disposed");
   return tensor;
 }

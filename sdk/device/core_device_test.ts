@@ -80,6 +80,28 @@ describe("a device", () => {
     assertEquals([live.size, device.report.bytes], [0, 0]);
   });
 
+  test("weight() knows how many inputs share a scale", () => {
+    const scales = new Float32Array(6);
+    const groups = [
+      device.weight(new Float32Array(24), [2, 12]),
+      device.weight(new Uint16Array(24), [2, 12]),
+      device.weight(new Int8Array(24), [2, 12], scales.subarray(0, 2)),
+      device.weight(new Int8Array(24), [2, 12], scales),
+      device.weight(new Uint8Array(12), [2, 12], scales.subarray(0, 2)),
+      device.weight(new Uint8Array(12), [2, 12], scales),
+      device.weight(new Uint8Array(0), [0, 12], scales.subarray(0, 0)),
+    ].map(({ dtype, group, bytes }) => [dtype, group, bytes]);
+    assertEquals(groups, [
+      ["f32", 12, 96],
+      ["f16", 12, 48],
+      ["i8", 12, 24 + 8],
+      ["i8", 4, 24 + 24],
+      ["i4", 12, 12 + 8],
+      ["i4", 4, 12 + 24],
+      ["i4", 12, 0],
+    ]);
+  });
+
   test("weight() gives everything back when the backend fails", () => {
     const failing = createDevice({
       ...backend,
@@ -98,6 +120,16 @@ describe("a device", () => {
     assertThrows(() => device.weight(new Int8Array(6), [2, 3], new Float32Array(3)), RangeError);
     assertThrows(() => device.weight(new Float32Array(6), [2, 3], new Float32Array(2)), TypeError);
     assertThrows(() => device.weight(new Int32Array(6) as unknown as Float32Array, [2, 3]), TypeError);
+    assertThrows(() => device.weight(new Int8Array(12), [2, 6], new Float32Array(0)), RangeError);
+    assertThrows(() => device.weight(new Int8Array(12), [2, 6], new Float32Array(8)), RangeError);
+    assertThrows(
+      () => device.weight(new Int8Array(12), [2, 6], [1, 2] as unknown as Float32Array),
+      TypeError,
+    );
+    assertThrows(() => device.weight(new Uint8Array(6), [2, 6]), TypeError, "int4");
+    assertThrows(() => device.weight(new Uint8Array(12), [2, 6], new Float32Array(2)), RangeError, "6 bytes");
+    assertThrows(() => device.weight(new Uint8Array(3), [2, 3], new Float32Array(2)), RangeError, "even");
+    assertThrows(() => device.weight(new Uint8Array(6), [2, 6], new Float32Array(4)), RangeError, "even");
     assertEquals(live.size, 0);
   });
 

@@ -22,6 +22,11 @@ export interface OpenDeviceOptions {
   readonly offThread?: boolean;
   /** A module compiled ahead, for platforms that refuse to compile while they run; one thread. */
   readonly wasm?: WebAssembly.Module;
+  /**
+   * Open the next device when this one is lost, so that models can finish their calls; false: calls throw `DeviceLostError`. The order is the
+   * same as at first, without kinds that were lost twice. @default true
+   */
+  readonly recover?: boolean;
   /** Gets the report of the device that was opened. */
   readonly onReport?: (report: DeviceReport) => void;
   /** Gives up opening. */
@@ -29,7 +34,7 @@ export interface OpenDeviceOptions {
 }
 
 /**
- * Opens the best device that works here.
+ * Opens the best device that works here: WebGPU on a GPU that proves itself, else WASM.
  *
  * @param options What to prefer; see the fields.
  * @returns The device; `report.tried` says what was tried and why it was taken or refused.
@@ -37,9 +42,17 @@ export interface OpenDeviceOptions {
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const tried: DeviceAttempt[] = [];
-  const { offThread, onReport } = options;
-  const backend = await (offThread ? openOffThread(OFF_THREAD, options, tried) : openBackend(options, tried));
-  const device = createDevice(backend, tried);
+  const { prefer, threads, wasm, offThread, recover = true, onReport } = options;
+  const open = (signal: AbortSignal | undefined, avoid: readonly DeviceKind[]): Promise<Backend> => {
+    const own = { prefer, threads, wasm, signal, avoid };
+    return offThread ? openOffThread(OFF_THREAD, own, tried) : openBackend(own, tried);
+  };
+  const backend = await open(options.signal, []);
+  const device = createDevice(
+    backend,
+    tried,
+    recover ? (lost, signal) => open(signal, twice(lost)) : undefined,
+  );
   try {
     onReport?.(device.report);
   } catch (error) {
@@ -63,18 +76,17 @@ export async function openBackend(
   tried: DeviceAttempt[],
   helper?: Helper,
 ): Promise<Backend> {
-  const { prefer, signal } = options;
+  const { prefer, signal, avoid = [] } = options;
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
     throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
   }
-  const order: readonly DeviceKind[] = prefer === undefined || prefer === "wasm"
-    ? ["wasm"]
-    : [prefer, "wasm"];
   const causes: unknown[] = [];
-  for (const kind of order) {
+  const earlier = tried.length;
+  for (const kind of orderOf(options)) {
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
+      if (avoid.includes(kind)) throw new Error("It was lost twice, so it is not tried again");
       const backend = await OPENERS[kind](options, tried, helper);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
@@ -88,8 +100,18 @@ export async function openBackend(
       causes.push(error);
     }
   }
-  const reasons = tried.map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
+  const reasons = tried.slice(earlier).map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
   throw new AggregateError(causes, `Cannot open a device: ${reasons}`);
+}
+
+/** The kinds to try, in order. A module compiled ahead is there to be used: only a GPU that is asked for comes before it. */
+function orderOf({ prefer, wasm }: BackendOptions): readonly DeviceKind[] {
+  if (prefer === "wasm" || (prefer === undefined && wasm !== undefined)) return ["wasm"];
+  return [prefer ?? "webgpu", "wasm"];
+}
+
+function twice(kinds: readonly DeviceKind[]): DeviceKind[] {
+  return kinds.filter((kind, i) => kinds.indexOf(kind) < i);
 }
 
 type Opener = (
@@ -99,7 +121,10 @@ type Opener = (
 ) => Promise<Backend>;
 
 const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
-  webgpu: () => Promise.reject(new Error("This build has no WebGPU device")),
+  webgpu: async ({ prefer, signal }) => {
+    const { openWebGPU } = await import("../../gpu/mod.ts");
+    return await openWebGPU({ software: prefer === "webgpu", signal });
+  },
   wasm: async ({ threads, wasm, signal }, tried, helper) => {
     const { hostEnv, openWasm } = await import("../../wasm/mod.ts");
     const env = helper ? { ...hostEnv, ...helper } : hostEnv;

@@ -21,6 +21,15 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, i3
 /** Number that stands for an element type inside an operation. */
 export const DTYPE_CODE: Readonly<Record<DType, number>> = { f32: 0, f16: 1, i8: 2, i32: 3, u8: 4 };
 
+/** Element types that a weight can have; `i4` are numbers from -8 to 7, two to a byte, low nibble first, stored plus 8. */
+export type WeightType = "f32" | "f16" | "i8" | "i4";
+
+/** Number that stands for the element type of a weight inside an operation; the same as a tensor's where tensors have it. */
+export const WEIGHT_CODE: Readonly<Record<WeightType, number>> = { f32: 0, f16: 1, i8: 2, i4: 5 };
+
+/** Bits of one element of a weight. */
+export const WEIGHT_BITS: Readonly<Record<WeightType, number>> = { f32: 32, f16: 16, i8: 8, i4: 4 };
+
 /** What a linear layer does to its sums: nothing, exact (erf) GELU, SiLU or ReLU. */
 export type Activation = "none" | "gelu" | "silu" | "relu";
 
@@ -49,8 +58,9 @@ export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
 /**
  * Every operation: its number and its fields in order.
  *
- * - `pack`: row-major weight src [n, k] of `dtype` (f32, f16 or i8) to the device's own weight layout.
- * - `linear`: out [m, n] = act(x [m, k] W^T * scales + bias [n]) + residual [m, n]; w is packed, `wtype` its element type, scales [n] only for i8.
+ * - `pack`: row-major weight src [n, k] of `dtype` (a WEIGHT_CODE) to the device's own weight layout; i4: the nibbles [n * k / 2], low first, value + 8.
+ * - `linear`: out [m, n] = act(x [m, k] (W * scales)^T + bias [n]) + residual [m, n]; w is packed, `wtype` its WEIGHT_CODE. Scales [n, k / group] only for i8
+ *   and i4: `group` consecutive inputs share one; group divides k, is k for one scale per output and for types without scales, and is even for i4.
  * - `matmul`: out [batch, m, n] = alpha * a [batch, m, k] b^T, b [batch, n, k]; a batch stride of 0 shares a or b.
  * - `layerNorm`: rows of cols; biased variance, two passes; weight and bias [cols]. `rmsNorm`: x / sqrt(mean(x^2) + eps) * weight.
  * - `softmax`: softmax(scale * x) over rows of cols, with maximum subtraction; a row of -inf gives zeros.
@@ -70,6 +80,13 @@ export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
  * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals.
  * - `cast`: n elements from one type to another (f32 <-> f16, i8 -> f32, u8 -> f32, i32 <-> f32), to nearest even.
  * - `fill`: n float32 elements set to value.
+ * - `scan`: prefix sums of rows: out[r, c] = sum of x[r, 0..c], or of x[r, 0..c-1] with `exclusive` 1; `dtype` f32 or i32 (wrapping) for x and out.
+ * - `compact`: x i32 [rows, cols] to out i32 [rows, capacity]: the columns where x is not 0, ascending, the first `capacity` of them, then -1; counts i32 [rows]
+ *   gets how many were written.
+ * - `sample`: draws from softmax(scale * x) of rows by the Gumbel-max trick: out i32 [rows] = argmax over c of scale * x[r, c] - ln(-ln(u)), lower index first
+ *   among equals; u = ((h >>> 9) + 0.5) * 2^-23, h = pcg(c + pcg(r + pcg(draw + pcg(seed)))) in wrapping 32-bit arithmetic, where pcg(v) is
+ *   s = v * 747796405 + 2891336453, w = ((s >>> ((s >>> 28) + 4)) ^ s) * 277803737, (w >>> 22) ^ w (Jarzynski and Olano 2020). -Infinity is drawn only
+ *   from rows that have nothing else: index 0 then.
  */
 export const OPS = {
   pack: { code: 1, fields: { src: "t", out: "t", n: "u", k: "u", dtype: "u" } },
@@ -86,6 +103,7 @@ export const OPS = {
       n: "u",
       k: "u",
       wtype: "u",
+      group: "u",
       activation: "u",
     },
   },
@@ -210,6 +228,15 @@ export const OPS = {
   topk: { code: 18, fields: { x: "t", values: "t", indices: "t", rows: "u", cols: "u", k: "u" } },
   cast: { code: 19, fields: { x: "t", out: "t", n: "u", from: "u", to: "u" } },
   fill: { code: 20, fields: { out: "t", n: "u", value: "f" } },
+  scan: { code: 21, fields: { x: "t", out: "t", rows: "u", cols: "u", exclusive: "u", dtype: "u" } },
+  compact: {
+    code: 22,
+    fields: { x: "t", out: "t", counts: "t", rows: "u", cols: "u", capacity: "u" },
+  },
+  sample: {
+    code: 23,
+    fields: { x: "t", out: "t", rows: "u", cols: "u", scale: "f", seed: "u", draw: "u" },
+  },
 } as const satisfies Record<string, { code: number; fields: Record<string, "t" | "o" | "u" | "f"> }>;
 
 /** Name of an operation. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "./device.ts";
-import type { DType } from "./ops.ts";
+import type { DType, WeightType } from "./ops.ts";
 
 /** An array on a device, dense and row-major. `read` is the only way out. */
 export interface Tensor {
@@ -47,9 +47,11 @@ export interface Weight {
   /** Outputs n and inputs k. */
   readonly shape: readonly [number, number];
   /** Type of its elements. */
-  readonly dtype: DType;
-  /** Buffer of the scales [n] of an int8 weight, 0 without. */
+  readonly dtype: WeightType;
+  /** Buffer of the scales [n, k / group] of an int8 or int4 weight, 0 without. */
   readonly scales: number;
+  /** Consecutive inputs that share a scale; k for one scale per output, and without scales. */
+  readonly group: number;
   /** Bytes of its memory, scales included. */
   readonly bytes: number;
   /** Whether it was given back, by hand, with its scope or with its device. */

@@ -3,26 +3,27 @@
  *
  * @module
  */
-import { type Device, openDevice } from "../../sdk/device/mod.ts";
-import { OrionMSP } from "../model/orion_msp.ts";
-import { averageMembers, type MemberOutput } from "../preprocess/average.ts";
+import type { Device } from "../../sdk/device/mod.ts";
+import { averageMembers } from "../preprocess/average.ts";
 import { ensembleMembers } from "../preprocess/ensemble.ts";
 import type { TableInput } from "../preprocess/table.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
 import { type FittedState, readContext, writeContext } from "./context_file.ts";
 import { fitFeatures, transformFeatures } from "./features.ts";
 import { fitEnsemble, predictEnsemble, type RunOptions } from "./fitted_ensemble.ts";
+import { HeldContext, type MakeState } from "./held_context.ts";
 import { encodeLabels, type Label, type Labels } from "./labels.ts";
 import { checkRoom } from "./limits.ts";
 import { predictOfficial } from "./official_ensemble.ts";
 import { type EnsembleSettings, ensembleSettings } from "./options.ts";
-import { loadWeights, type WeightsSource } from "./weights_source.ts";
+import { SharedModel } from "./shared_model.ts";
+import type { WeightsSource } from "./weights_source.ts";
 
 /** Options of {@linkcode OrionMSPClassifier.load}; the settings of the ensemble may be given as well. */
 export interface ClassifierOptions extends Partial<EnsembleSettings> {
   /** What computes. @default openDevice(), which the classifier then owns and disposes */
   readonly device?: Device;
-  /** A safetensors file (path, URL or bytes) with `config`. @default the bundled weights */
+  /** A safetensors file (path, URL or bytes) with `config`; the bytes are kept in case the device is lost. @default the bundled weights */
   readonly weights?: WeightsSource;
   /** Gives up loading. */
   readonly signal?: AbortSignal;
@@ -31,32 +32,26 @@ export interface ClassifierOptions extends Partial<EnsembleSettings> {
 /** Options of {@linkcode OrionMSPClassifier.restore}. */
 export type RestoreOptions = Pick<ClassifierOptions, "device" | "weights" | "signal">;
 
-interface Shared {
-  readonly model: OrionMSP;
-  readonly hash: string;
-  /** Classifiers that use the model; the last one disposes it. */
-  users: number;
-  readonly release: () => void;
-}
-
 /**
  * Predicts classes of table rows with Orion-MSP (arXiv 2511.02818).
  *
  * Cells are numbers, strings, booleans or null (missing). Labels are strings, numbers or booleans.
+ *
+ * A call whose device is lost goes on with the next device that opens: the model is loaded and the context fitted again from what the host keeps.
+ * Where none opens, or the device was opened with `recover: false`, calls throw `DeviceLostError`.
  */
 export class OrionMSPClassifier {
-  readonly #shared: Shared;
+  readonly #shared: SharedModel;
   readonly #given: Partial<EnsembleSettings>;
-  #state: { fitted: FittedState; scope: { dispose(): void } } | undefined;
+  #context: HeldContext | undefined;
   /** Calls run one after another, so that a context is never freed while it is read. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** Use {@linkcode OrionMSPClassifier.load} or {@linkcode OrionMSPClassifier.restore}. */
   constructor(shared: unknown, given: Partial<EnsembleSettings>) {
-    this.#shared = shared as Shared;
+    this.#shared = (shared as SharedModel).share();
     this.#given = given;
-    this.#shared.users++;
   }
 
   /**
@@ -65,19 +60,13 @@ export class OrionMSPClassifier {
    * @throws WeightsError if the weights are broken or do not fit their config.
    */
   static async load(options: ClassifierOptions = {}): Promise<OrionMSPClassifier> {
-    const { device: given, weights, signal, ...settings } = options;
-    const { bytes, hash } = await loadWeights(weights, signal);
-    const device = given ?? await openDevice(signal ? { signal } : {});
+    const { device, weights, signal, ...settings } = options;
+    const classifier = new OrionMSPClassifier(await SharedModel.load({ device, weights, signal }), settings);
     try {
-      const model = await OrionMSP.fromSafetensors(bytes, { device });
-      ensembleSettings(model.config, settings);
-      const release = (): void => {
-        model.dispose();
-        if (given === undefined) device.dispose();
-      };
-      return new OrionMSPClassifier({ model, hash, users: 0, release } satisfies Shared, settings);
+      ensembleSettings(classifier.#shared.config, settings);
+      return classifier;
     } catch (error) {
-      if (given === undefined) device.dispose();
+      classifier.dispose();
       throw error;
     }
   }
@@ -85,21 +74,14 @@ export class OrionMSPClassifier {
   /**
    * Loads a fitted context that `save` made.
    *
-   * @param bytes The file.
+   * @param bytes The file; it is kept in case the device is lost.
    * @throws WeightsError if the file is broken, of another version, or was fitted with other weights.
    */
   static async restore(bytes: Uint8Array, options: RestoreOptions = {}): Promise<OrionMSPClassifier> {
     const classifier = await OrionMSPClassifier.load(options);
     try {
-      const { model, hash } = classifier.#shared;
-      const scope = model.device.scope();
-      try {
-        classifier.#state = { fitted: readContext(scope, bytes, model, hash), scope };
-      } catch (error) {
-        scope.dispose();
-        throw error;
-      }
-      await model.device.flush(options.signal);
+      const { hash } = classifier.#shared;
+      await classifier.#hold((scope, model) => readContext(scope, bytes, model, hash), options);
       return classifier;
     } catch (error) {
       classifier.dispose();
@@ -109,12 +91,12 @@ export class OrionMSPClassifier {
 
   /** The device that computes. */
   get device(): Device {
-    return this.#shared.model.device;
+    return this.#shared.device;
   }
 
   /** Classes in the order of the columns of `predictProba`: false before true, numbers by size, then strings by code point. */
   get classes(): readonly Label[] {
-    return this.#fitted().classes;
+    return this.#fitted().state.classes;
   }
 
   /** Another classifier over the same weights with a context of its own; dispose it as well. */
@@ -132,8 +114,8 @@ export class OrionMSPClassifier {
    */
   fit(X: TableInput, y: Labels, options: RunOptions = {}): Promise<this> {
     return this.#next(async () => {
-      const { model } = this.#shared;
-      const settings = ensembleSettings(model.config, this.#given);
+      const { config } = this.#shared;
+      const settings = ensembleSettings(config, this.#given);
       const { classes, codes, counts } = encodeLabels(y);
       const { features, tables, rows } = fitFeatures(X, settings);
       if (rows !== codes.length) {
@@ -142,7 +124,7 @@ export class OrionMSPClassifier {
       const known = classes.length > 1 && features.width > 0;
       const members = known ? ensembleMembers(features.width, classes.length, settings) : [];
       if (known) {
-        checkRoom(model.config, {
+        checkRoom(config, {
           rows,
           columns: features.width,
           members: members.length,
@@ -150,25 +132,13 @@ export class OrionMSPClassifier {
         });
       }
       options.signal?.throwIfAborted();
-      const scope = model.device.scope();
-      try {
-        const base = { classes, counts, features, settings, members };
-        const official = model.config.mode === "official";
-        const fitted: FittedState = !known
-          ? base
-          : official
-          ? { ...base, train: { tables, labels: codes } }
-          : {
-            ...base,
-            ensemble: await fitEnsemble(scope, model, features.methods, tables, codes, members, options),
-          };
-        await model.device.flush(options.signal);
-        this.#state?.scope.dispose();
-        this.#state = { fitted, scope };
-      } catch (error) {
-        scope.dispose();
-        throw error;
-      }
+      const base: FittedState = { classes, counts, features, settings, members };
+      await this.#hold(async (scope, model, call) => {
+        if (!known) return base;
+        if (config.mode === "official") return { ...base, train: { tables, labels: codes } };
+        const { methods } = features;
+        return { ...base, ensemble: await fitEnsemble(scope, model, methods, tables, codes, members, call) };
+      }, options);
       return this;
     });
   }
@@ -197,21 +167,36 @@ export class OrionMSPClassifier {
 
   /** The fitted context as a file for {@linkcode OrionMSPClassifier.restore}. */
   save(): Promise<Uint8Array> {
-    return this.#next(() => writeContext(this.#fitted(), this.#shared.hash));
+    return this.#next(() => {
+      const context = this.#fitted();
+      return this.#shared.run(async (model) =>
+        await writeContext(await context.on(model, {}), this.#shared.hash)
+      );
+    });
   }
 
   /** Frees the context, and the weights with the last classifier that uses them. Twice is allowed. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#state?.scope.dispose();
-    this.#state = undefined;
-    if (--this.#shared.users === 0) this.#shared.release();
+    this.#context?.dispose();
+    this.#context = undefined;
+    this.#shared.leave();
+  }
+
+  /** Makes a context and takes it in the place of the last one. */
+  async #hold(make: MakeState, options: RunOptions): Promise<void> {
+    const context = await this.#shared.run((model) => HeldContext.make(make, model, options), options.signal);
+    if (this.#disposed) context.dispose();
+    this.#alive();
+    this.#context?.dispose();
+    this.#context = context;
   }
 
   async #probabilities(X: TableInput, options: RunOptions): Promise<number[][]> {
-    const { model } = this.#shared;
-    const state = this.#fitted();
+    const { config } = this.#shared;
+    const context = this.#fitted();
+    const { state } = context;
     const { features, members, settings } = state;
     options.signal?.throwIfAborted();
     if (isEmptyList(X)) return [];
@@ -224,32 +209,39 @@ export class OrionMSPClassifier {
         () => Array.from(state.counts, (count) => count / total),
       );
     }
-    const tables = transformFeatures(features, X, model.config.mode === "official" ? "table" : "cell");
+    const tables = transformFeatures(features, X, config.mode === "official" ? "table" : "cell");
     const rows = tables[0]!.rows;
-    let outputs: MemberOutput[];
-    if (state.ensemble) {
-      outputs = await predictEnsemble(
-        model.device,
-        model,
-        features.methods,
-        state.ensemble,
-        tables,
-        settings.softmaxTemperature,
-        options,
-      );
-    } else {
-      const { tables: train, labels } = state.train!;
-      checkRoom(model.config, { rows: rows + labels.length, columns: features.width, members: 1, tables: 1 });
-      const known = {
-        methods: features.methods,
-        train,
-        test: tables,
-        labels,
-        classes: state.classes.length,
-        generator: torchRandom(settings.randomState),
-      };
-      outputs = await predictOfficial(model, known, members, settings, options);
+    if (state.train) {
+      const all = rows + state.train.labels.length;
+      checkRoom(config, { rows: all, columns: features.width, members: 1, tables: 1 });
     }
+    const outputs = await this.#shared.run(async (model) => {
+      const { ensemble, train } = await context.on(model, options);
+      return ensemble
+        ? await predictEnsemble(
+          model.device,
+          model,
+          features.methods,
+          ensemble,
+          tables,
+          settings.softmaxTemperature,
+          options,
+        )
+        : await predictOfficial(
+          model,
+          {
+            methods: features.methods,
+            train: train!.tables,
+            test: tables,
+            labels: train!.labels,
+            classes: state.classes.length,
+            generator: torchRandom(settings.randomState),
+          },
+          members,
+          settings,
+          options,
+        );
+    }, options.signal);
     const flat = averageMembers(outputs, state.classes.length, settings);
     return Array.from(
       { length: rows },
@@ -257,12 +249,12 @@ export class OrionMSPClassifier {
     );
   }
 
-  #fitted(): FittedState {
+  #fitted(): HeldContext {
     this.#alive();
-    if (this.#state === undefined) {
+    if (this.#context === undefined) {
       throw new Error("Cannot predict before fit: call fit(X, y) or restore a saved context first");
     }
-    return this.#state.fitted;
+    return this.#context;
   }
 
   #alive(): void {

@@ -24,7 +24,7 @@ async function withClassifier(
   run: (clf: OrionMSPClassifier) => Promise<void>,
   options: { nEstimators?: number; weights?: Uint8Array } = {},
 ): Promise<void> {
-  const device = await openDevice({ threads: 1 });
+  const device = await openDevice({ prefer: "wasm", threads: 1 });
   const clf = await OrionMSPClassifier.load({ device, nEstimators: 2, ...options });
   try {
     await run(clf);

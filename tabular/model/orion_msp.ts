@@ -24,7 +24,11 @@ export function parametersOf(model: OrionMSP): Parameters {
   return PARAMETERS.get(model)!;
 }
 
-/** An Orion-MSP model on a device (arXiv 2511.02818; `mode: "filigree"` of the config marks our variant). */
+/**
+ * An Orion-MSP model on a device (arXiv 2511.02818; `mode: "filigree"` of the config marks our variant).
+ *
+ * It lives on the device that it was made on: after a loss it throws `DeviceLostError`, and {@linkcode recovering} tells how to go on.
+ */
 export class OrionMSP {
   /** What the weights say of themselves. */
   readonly config: OrionConfig;
@@ -52,19 +56,13 @@ export class OrionMSP {
    * @throws WeightsError if the file is broken or does not fit its config.
    */
   static async fromSafetensors(bytes: Uint8Array, options: OrionMSPOptions): Promise<OrionMSP> {
-    const file = readSafetensors(bytes);
-    const config = file.metadata["config"];
-    if (config === undefined) {
-      throw new WeightsError(`Cannot load the weights: their metadata has no "config"`);
-    }
-    let parsed: unknown;
+    const model = readModel(bytes, options.device);
     try {
-      parsed = JSON.parse(config);
-    } catch (cause) {
-      throw new WeightsError(`Cannot load the weights: their "config" is not JSON`, { cause });
+      await options.device.flush();
+    } catch (error) {
+      model.dispose();
+      throw error;
     }
-    const model = OrionMSP.fromTensors(parsed, file.tensors, options);
-    await options.device.flush();
     return model;
   }
 
@@ -94,7 +92,8 @@ export class OrionMSP {
    * @param X [B, T, H]: train rows first.
    * @param yTrain [B, n]: classes from 0 on of the first n rows.
    * @returns Logits (or probabilities) [B, T - n, k] for the k classes in `yTrain`.
-   * @throws RangeError if shapes do not fit, a label is no class or a number is not finite.
+   * @throws RangeError if shapes do not fit, a label is no class or a number is not finite; DeviceLostError if the device was lost since the model was
+   * made: `await device.recover()` and make the model again.
    */
   async forward(X: ArrayInput, yTrain: ArrayInput, options: ForwardOptions = {}): Promise<NdArray> {
     const x = toNdArray("X", X, 3);
@@ -112,6 +111,22 @@ export class OrionMSP {
   dispose(): void {
     this.#scope.dispose();
   }
+}
+
+/** Puts a weights file on a device at once; for the classifier, which makes its model again after a loss. */
+export function readModel(bytes: Uint8Array, device: Device): OrionMSP {
+  const file = readSafetensors(bytes);
+  const config = file.metadata["config"];
+  if (config === undefined) {
+    throw new WeightsError(`Cannot load the weights: their metadata has no "config"`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(config);
+  } catch (cause) {
+    throw new WeightsError(`Cannot load the weights: their "config" is not JSON`, { cause });
+  }
+  return OrionMSP.fromTensors(parsed, file.tensors, { device });
 }
 
 function checkInput(x: NdArray, labels: NdArray, options: ForwardOptions): void {

@@ -3,13 +3,16 @@
 use crate::attention::Attention;
 use crate::cast::Cast;
 use crate::elementwise::{Binary, Embed, Fill, ScaleAdd, Unary};
-use crate::linear::{Linear, Pack};
+use crate::linear::Linear;
 use crate::matmul::Matmul;
 use crate::moves::{Copy4, Gather, Scatter};
 use crate::norm::{LayerNorm, RmsNorm, Softmax};
 use crate::rope::Rope;
 use crate::rows::{GroupMean, Reduce, TopK};
+use crate::sample::Sample;
+use crate::scan::{Compact, Scan};
 use crate::status::{Fault, Outcome};
+use crate::weights::Pack;
 use std::alloc::{Layout, alloc as take, dealloc as give};
 use std::cell::UnsafeCell;
 
@@ -87,4 +90,7 @@ operations! {
     18 => TopK,
     19 => Cast,
     20 => Fill,
+    21 => Scan,
+    22 => Compact,
+    23 => Sample,
 }

@@ -21,6 +21,8 @@ mod pool;
 mod roof;
 pub mod rope;
 pub mod rows;
+pub mod sample;
+pub mod scan;
 mod scratch;
 mod simd;
 mod status;
@@ -28,6 +30,7 @@ mod status;
 mod tests;
 mod tile;
 mod view;
+pub mod weights;
 
 /// Memory of `bytes` bytes, aligned to 64, or 0 when there is none.
 #[unsafe(no_mangle)]
@@ -66,7 +69,7 @@ pub extern "C" fn run(op: u32) -> u32 {
 /// Bytes of a packed weight [n, k]; `u32::MAX` where they overflow.
 #[unsafe(no_mangle)]
 pub extern "C" fn weight_bytes(n: u32, k: u32, dtype: u32) -> u32 {
-    linear::weight_bytes(n, k, dtype)
+    weights::weight_bytes(n, k, dtype)
 }
 
 /// Columns of a panel of packed weights.

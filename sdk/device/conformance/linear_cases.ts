@@ -6,7 +6,7 @@
 import type { Random } from "../../testing/random.ts";
 import type { Device } from "../device.ts";
 import { floatsToHalves } from "../half.ts";
-import type { Activation } from "../ops.ts";
+import type { Activation, WeightType } from "../ops.ts";
 import { linear } from "../ops/linear.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor, Weight } from "../tensor.ts";
@@ -25,24 +25,51 @@ const SHAPES: readonly (readonly [number, number, number])[] = [
   [130, 100, 520],
 ];
 const ACTIVATIONS: readonly Activation[] = ["none", "gelu", "silu", "relu"];
-const TYPES = ["f32", "f16", "i8"] as const;
+const TYPES: readonly WeightType[] = ["f32", "f16", "i8", "i4"];
 
-/** A random weight of one of the three types. */
-function weightOf(d: Device, random: Random, dtype: (typeof TYPES)[number], n: number, k: number): Weight {
-  if (dtype === "i8") {
-    return d.weight(Int8Array.from(random.ints(n * k, -127, 128)), [n, k], random.uniforms(n, 0.001, 0.02));
+/** Rows, outputs, inputs and inputs per scale, where an output has several scales. */
+const GROUPED: readonly (readonly [number, number, number, number])[] = [
+  [1, 9, 64, 32],
+  [1, 40, 96, 32],
+  [2, 17, 128, 32],
+  [3, 8, 12, 2],
+  [7, 33, 64, 32],
+  [45, 31, 300, 20],
+  [65, 65, 256, 128],
+];
+
+/** A random weight; int8 and int4 ones with a scale for every `group` inputs. */
+function weightOf(d: Device, random: Random, dtype: WeightType, n: number, k: number, group: number): Weight {
+  switch (dtype) {
+    case "f32":
+      return d.weight(random.normals(n * k), [n, k]);
+    case "f16":
+      return d.weight(floatsToHalves(random.normals(n * k)), [n, k]);
+    case "i8": {
+      const data = Int8Array.from(random.ints(n * k, -127, 128));
+      return d.weight(data, [n, k], random.uniforms(n * k / group, 0.001, 0.02));
+    }
+    case "i4": {
+      const data = Uint8Array.from(random.ints(n * k / 2, 0, 256));
+      return d.weight(data, [n, k], random.uniforms(n * k / group, 0.02, 0.3));
+    }
   }
-  const data = random.normals(n * k);
-  return d.weight(dtype === "f16" ? floatsToHalves(data) : data, [n, k]);
 }
 
-/** Linear layers of every type and shape; options alternate. */
-export const linearCases: readonly ConformanceCase[] = TYPES.flatMap((dtype) =>
-  SHAPES.map(([m, n, k], i) => ({
-    name: `linear() of ${dtype} weights, [${m}, ${k}] by [${n}, ${k}]`,
+function linearCase(
+  dtype: WeightType,
+  m: number,
+  n: number,
+  k: number,
+  group: number,
+  i: number,
+): ConformanceCase {
+  const grouped = group === k ? "" : ` in groups of ${group}`;
+  return {
+    name: `linear() of ${dtype} weights${grouped}, [${m}, ${k}] by [${n}, ${k}]`,
     run: (d: Device, random: Random): Record<string, Tensor> => {
       const x = d.tensor(random.normals(m * k), [m, k]);
-      const w = weightOf(d, random, dtype, n, k);
+      const w = weightOf(d, random, dtype, n, k, group);
       const bias = d.tensor(random.normals(n), [n]);
       const residual = d.tensor(random.normals(m * n), [m, n]);
       const plain = linear(d, x, w);
@@ -51,8 +78,19 @@ export const linearCases: readonly ConformanceCase[] = TYPES.flatMap((dtype) =>
       const inPlace = linear(d, x, w, { residual, out: residual });
       return { plain, full, biased, inPlace };
     },
-  }))
-);
+  };
+}
+
+/** Linear layers of every type, shape and grouping; options alternate. */
+export const linearCases: readonly ConformanceCase[] = [
+  ...TYPES.flatMap((dtype) =>
+    SHAPES.filter(([, , k]) => dtype !== "i4" || k % 2 === 0)
+      .map(([m, n, k], i) => linearCase(dtype, m, n, k, k, i))
+  ),
+  ...(["i8", "i4"] as const).flatMap((dtype) =>
+    GROUPED.map(([m, n, k, group], i) => linearCase(dtype, m, n, k, group, i))
+  ),
+];
 
 /** Products with shared and separate batches. */
 export const matmulCases: readonly ConformanceCase[] = SHAPES.map(([m, n, k], i) => {

@@ -13,8 +13,10 @@ export function live(d: Device, op: string, name: string, x: Tensor | Weight): n
     throw new TypeError(`Cannot run ${op}: "${name}" is not a tensor`);
   }
   if (x.device !== d.root) throw new Error(`Cannot run ${op}: "${name}" belongs to another device`);
+  // Read first: it tells of a loss, which explains more than a disposal that followed.
+  const { id } = x;
   if (x.disposed) throw new Error(`Cannot run ${op}: "${name}" is disposed`);
-  return x.id;
+  return id;
 }
 
 /** Refuses a tensor that is disposed, of another device or of another type; returns its number. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../device.ts";
-import { type Activation, ACTIVATION_CODE, DTYPE_CODE } from "../ops.ts";
+import { type Activation, ACTIVATION_CODE, WEIGHT_CODE } from "../ops.ts";
 import type { Tensor, Weight } from "../tensor.ts";
 import { expectRank, expectShape, expectSize, live, use, useOptional } from "./_check.ts";
 
@@ -48,7 +48,8 @@ export function linear(d: Device, x: Tensor, w: Weight, options: LinearOptions =
     scales: w.scales,
     bias: useOptional(d, "linear", "bias", bias),
     residual: useOptional(d, "linear", "residual", residual),
-    wtype: DTYPE_CODE[w.dtype],
+    wtype: WEIGHT_CODE[w.dtype],
+    group: w.group,
     activation: ACTIVATION_CODE[activation],
   } as const;
   if (record.activation === undefined) {

@@ -6,6 +6,7 @@
 export * from "./attend.ts";
 export * from "./binary.ts";
 export * from "./cast.ts";
+export * from "./compact.ts";
 export * from "./concat.ts";
 export * from "./embed_cells.ts";
 export * from "./fill.ts";
@@ -19,7 +20,9 @@ export * from "./repeat.ts";
 export * from "./reshape.ts";
 export * from "./rms_norm.ts";
 export * from "./rope.ts";
+export * from "./sample.ts";
 export * from "./scale_add.ts";
+export * from "./scan.ts";
 export * from "./scatter.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";

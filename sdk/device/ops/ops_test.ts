@@ -123,6 +123,21 @@ const REFUSED: Readonly<Record<string, readonly [ErrorConstructor, (d: Device) =
   "reduce() of rows without columns": [RangeError, (d) => ops.reduce(d, "max", f(2, 0))],
   "reduce() of an unknown kind": [TypeError, (d) => ops.reduce(d, "median" as "mean", f(2, 2))],
   "topk() of more than there are": [RangeError, (d) => ops.topk(d, f(2, 3), 4)],
+  "scan() of bytes": [TypeError, (d) => ops.scan(d, u(2))],
+  "scan() of a single number": [RangeError, (d) => ops.scan(d, f())],
+  "compact() of floats": [TypeError, (d) => ops.compact(d, f(2))],
+  "compact() of a single number": [RangeError, (d) => ops.compact(d, i())],
+  "compact() with a negative capacity": [RangeError, (d) => ops.compact(d, i(2), { capacity: -1 })],
+  "sample() of integers": [TypeError, (d) => ops.sample(d, i(2))],
+  "sample() of rows without columns": [RangeError, (d) => ops.sample(d, f(2, 0))],
+  "sample() at temperature 0": [RangeError, (d) => ops.sample(d, f(2), { temperature: 0 })],
+  "sample() at a temperature that is too small": [
+    RangeError,
+    (d) => ops.sample(d, f(2), { temperature: 1e-40 }),
+  ],
+  "sample() at no temperature": [RangeError, (d) => ops.sample(d, f(2), { temperature: NaN })],
+  "sample() with a negative seed": [RangeError, (d) => ops.sample(d, f(2), { seed: -1 })],
+  "sample() with half a draw": [RangeError, (d) => ops.sample(d, f(2), { draw: 0.5 })],
   "cast() between types without a conversion": [TypeError, (d) => ops.cast(d, u(2), "f16")],
   "fill() of integers": [TypeError, (d) => ops.fill(d, i(2), 0)],
 };
@@ -159,6 +174,12 @@ describe("operations without elements", () => {
       ops.reduce(s, "max", f(0, 5)),
       ops.topk(s, f(2, 3), 0).values,
       ops.cast(s, f(0), "f16"),
+      ops.scan(s, f(3, 0)),
+      ops.compact(s, i(0, 4)).indices,
+      ops.compact(s, i(2, 0)).counts,
+      ops.compact(s, i(2, 3), { capacity: 0 }).indices,
+      ops.sample(s, f(0, 4)),
+      ops.sample(s, f(0, 0)),
     ].map((x) => x.shape);
     assertEquals(shapes, [
       [0, 3],
@@ -180,7 +201,18 @@ describe("operations without elements", () => {
       [0],
       [2, 0],
       [0],
+      [3, 0],
+      [0, 4],
+      [2],
+      [2, 0],
+      [0],
+      [0],
     ]);
+  });
+
+  test("give empty lists for flags that are not there", async () => {
+    const { indices, counts } = ops.compact(device, i(2, 0), { capacity: 2 });
+    assertEquals([...await indices.read("i32"), ...await counts.read("i32")], [-1, -1, -1, -1, 0, 0]);
   });
 
   test("give zeros for sums over nothing", async () => {

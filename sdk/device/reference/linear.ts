@@ -3,34 +3,51 @@
  *
  * @module
  */
-import { DTYPE_CODE, type OpOf } from "../ops.ts";
+import { type OpOf, WEIGHT_CODE } from "../ops.ts";
 import { activate } from "./_functions.ts";
 import type { Memory } from "./_memory.ts";
 
 /** Copies a weight as it is. */
 export function pack(memory: Memory, op: OpOf<"pack">): void {
-  const bytes = op.n * op.k * (op.dtype === DTYPE_CODE.f32 ? 4 : op.dtype === DTYPE_CODE.f16 ? 2 : 1);
-  memory.u8(op.out).set(memory.u8(op.src).subarray(0, bytes));
+  const bits = op.dtype === WEIGHT_CODE.f32
+    ? 32
+    : op.dtype === WEIGHT_CODE.f16
+    ? 16
+    : op.dtype === WEIGHT_CODE.i8
+    ? 8
+    : 4;
+  memory.u8(op.out).set(memory.u8(op.src).subarray(0, op.n * op.k * bits / 8));
 }
 
-/** out = act(x W^T * scales + bias) + residual. */
+/** out = act(x (W * scales)^T + bias) + residual. */
 export function linear(memory: Memory, op: OpOf<"linear">): void {
-  const { m, n, k } = op;
+  const { m, n, k, group } = op;
   const x = memory.f32(op.x);
-  const read = memory.reader(op.w, op.wtype);
+  const read = op.wtype === WEIGHT_CODE.i4 ? nibbles(memory, op.w) : memory.reader(op.w, op.wtype);
   const w = Float32Array.from({ length: n * k }, (_, i) => read(i));
-  const scales = op.scales && op.wtype === DTYPE_CODE.i8 ? memory.f32(op.scales) : undefined;
+  const scaled = op.wtype === WEIGHT_CODE.i8 || op.wtype === WEIGHT_CODE.i4;
+  const scales = op.scales && scaled ? memory.f32(op.scales) : undefined;
   const bias = op.bias ? memory.f32(op.bias) : undefined;
   const residual = op.residual ? memory.f32(op.residual) : undefined;
   const out = memory.f32(op.out);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let sum = 0;
-      for (let l = 0; l < k; l++) sum += x[i * k + l]! * w[j * k + l]!;
-      const value = activate(op.activation, sum * (scales?.[j] ?? 1) + (bias?.[j] ?? 0));
+      for (let begin = 0; begin < k; begin += group) {
+        let part = 0;
+        for (let l = begin; l < begin + group; l++) part += x[i * k + l]! * w[j * k + l]!;
+        sum += part * (scales?.[(j * k + begin) / group] ?? 1);
+      }
+      const value = activate(op.activation, sum + (bias?.[j] ?? 0));
       out[i * n + j] = value + (residual?.[i * n + j] ?? 0);
     }
   }
+}
+
+/** Reads int4 numbers: two to a byte, low nibble first, stored plus 8. */
+function nibbles(memory: Memory, id: number): (i: number) => number {
+  const bytes = memory.u8(id);
+  return (i) => (bytes[i >> 1]! >> (i & 1) * 4 & 15) - 8;
 }
 
 /** out = alpha * a b^T for every matrix of the batch. */

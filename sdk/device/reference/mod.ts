@@ -5,14 +5,15 @@
  */
 import type { Backend } from "../backend.ts";
 import { OutOfMemoryError } from "../errors.ts";
-import { DTYPE_BYTES, type OpName, type OpOf } from "../ops.ts";
+import { type OpName, type OpOf, WEIGHT_BITS } from "../ops.ts";
 import { type Memory, viewMemory } from "./_memory.ts";
 import { attention, rope } from "./attention.ts";
 import { binary, cast, embed, fill, scaleAdd, unary } from "./elementwise.ts";
 import { linear, matmul, pack } from "./linear.ts";
 import { copy, gather, scatter } from "./move.ts";
 import { layerNorm, rmsNorm, softmax } from "./norm.ts";
-import { groupMean, reduce, topk } from "./rows.ts";
+import { compact, groupMean, reduce, scan, topk } from "./rows.ts";
+import { sample } from "./sample.ts";
 
 const KERNELS: { readonly [N in OpName]: (memory: Memory, op: OpOf<N>) => void } = {
   pack,
@@ -35,6 +36,9 @@ const KERNELS: { readonly [N in OpName]: (memory: Memory, op: OpOf<N>) => void }
   topk,
   cast,
   fill,
+  scan,
+  compact,
+  sample,
 };
 
 /**
@@ -48,7 +52,8 @@ export function openReference(): Backend {
   return {
     kind: "reference",
     report: { adapter: "plain TypeScript", features: [], variants: ["float64 sums"] },
-    weightBytes: (n, k, dtype) => n * k * DTYPE_BYTES[dtype],
+    lost: undefined,
+    weightBytes: (n, k, dtype) => n * k * WEIGHT_BITS[dtype] / 8,
     create(id, bytes, data) {
       buffers.set(id, allocate(bytes, buffers));
       if (data) memory.u8(id).set(bytesOf(data));

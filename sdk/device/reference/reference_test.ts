@@ -6,6 +6,7 @@ import {
   attend,
   binary,
   cast,
+  compact,
   embedCells,
   groupMean,
   layerNorm,
@@ -14,7 +15,10 @@ import {
   reduce,
   rmsNorm,
   rope,
+  sample,
+  type SampleOptions,
   scaleAdd,
+  scan,
   softmax,
   topk,
   unary,
@@ -85,6 +89,17 @@ describe("the reference device", () => {
     await expectValues(linear(device, x, w, options), [103, 201, 307, 400]);
     const q = device.weight(Int8Array.of(2, -4, 1, 1), [2, 2], Float32Array.of(0.5, 10));
     await expectValues(linear(device, x, q), [-3, 30, -5, 70]);
+    const grouped = device.weight(Int8Array.of(2, -4, 1, 1), [2, 2], Float32Array.of(0.5, 1, 10, 100));
+    await expectValues(linear(device, x, grouped), [-7, 210, -13, 430]);
+  });
+
+  test("multiplies by int4 weights, low nibble first, with scales of groups", async () => {
+    const x = f32([1, 10, 100, 1000], 1, 4);
+    const nibbles = Uint8Array.of(0x19, 0x7f, 0x80, 0xa8); // 1, -7, 7, -1 and -8, 0, 0, 2
+    const whole = device.weight(nibbles, [2, 4], Float32Array.of(2, 0.5));
+    await expectValues(linear(device, x, whole), [-738, 996]);
+    const grouped = device.weight(nibbles, [2, 4], Float32Array.of(1, 2, 3, 4));
+    await expectValues(linear(device, x, grouped), [-669, 7976]);
   });
 
   test("multiplies matrices with the second transposed", async () => {
@@ -195,6 +210,64 @@ describe("the reference device", () => {
     const { values, indices } = topk(device, x, 3);
     await expectValues(values, [3, 3, 2, 0, 0, -1]);
     assertEquals(await indices.read("i32"), Int32Array.of(0, 2, 3, 1, 3, 0));
+  });
+
+  test("adds up rows", async () => {
+    const x = f32([3, 1, 4, -1, 5, 9], 2, 3);
+    await expectValues(scan(device, x), [3, 4, 8, -1, 4, 13]);
+    await expectValues(scan(device, x, { exclusive: true }), [0, 3, 4, 0, -1, 4]);
+    assertEquals(
+      await scan(device, i32(2 ** 31 - 1, 1, 5)).read("i32"),
+      Int32Array.of(2 ** 31 - 1, -(2 ** 31), 5 - 2 ** 31),
+    );
+    assertEquals(await scan(device, i32(7, 1, 5), { exclusive: true }).read("i32"), Int32Array.of(0, 7, 8));
+  });
+
+  test("lists the columns of flags", async () => {
+    const flags = device.tensor(Int32Array.of(0, 1, -1, 7, 0, 0, 0, 1), [2, 4]);
+    const all = compact(device, flags);
+    assertEquals(await all.indices.read("i32"), Int32Array.of(1, 2, 3, -1, 3, -1, -1, -1));
+    assertEquals(await all.counts.read("i32"), Int32Array.of(3, 1));
+    const two = compact(device, flags, { capacity: 2 });
+    assertEquals(await two.indices.read("i32"), Int32Array.of(1, 2, 3, -1));
+    assertEquals(await two.counts.read("i32"), Int32Array.of(2, 1));
+  });
+
+  test("draws as often as softmax says", async () => {
+    const logits = [0, 1, -Infinity, 2.5, -1];
+    const rows = 20000;
+    const x = f32(Array.from({ length: rows }, () => logits).flat(), rows, logits.length);
+    for (const temperature of [1, 2]) {
+      const shares = await softmax(device, f32(logits), { scale: 1 / temperature }).read();
+      for (const options of [{ seed: 0, draw: 0 }, { seed: 1, draw: 0 }, { seed: 0, draw: 1 }]) {
+        const counts = new Float64Array(logits.length);
+        for (const c of await sample(device, x, { temperature, ...options }).read("i32")) counts[c]!++;
+        assertEquals(counts[2], 0);
+        // Chi-squared with 3 degrees of freedom: above 16.3 once in a thousand times.
+        const distance = counts.reduce((sum, count, c) => {
+          const expected = rows * shares[c]!;
+          return expected === 0 ? sum : sum + (count - expected) ** 2 / expected;
+        }, 0);
+        assert(distance < 16.3, `chi-squared is ${distance} at temperature ${temperature}`);
+      }
+    }
+  });
+
+  test("draws the same for the same seed and draw, and something else for others", async () => {
+    const x = f32(new Array(8 * 1000).fill(0), 8, 1000);
+    const draws = (options: SampleOptions): Promise<Int32Array> => sample(device, x, options).read("i32");
+    const first = await draws({ seed: 5, draw: 2 });
+    assertEquals(await draws({ seed: 5, draw: 2 }), first);
+    assert((await draws({ seed: 5, draw: 3 })).every((c, r) => c !== first[r]));
+    assert((await draws({ seed: 6, draw: 2 })).every((c, r) => c !== first[r]));
+    assert(new Set(first).size > 6);
+  });
+
+  test("draws -Infinity only where there is nothing else", async () => {
+    const x = f32([-Infinity, -Infinity, -Infinity, -1e30], 2, 2);
+    for (let draw = 0; draw < 20; draw++) {
+      assertEquals(await sample(device, x, { draw }).read("i32"), Int32Array.of(0, 1));
+    }
   });
 
   test("casts to the nearest, ties to even", async () => {

@@ -1,9 +1,9 @@
 /**
- * Reductions on the reference device.
+ * Reductions, selections and prefix sums of rows on the reference device.
  *
  * @module
  */
-import type { OpOf } from "../ops.ts";
+import { DTYPE_CODE, type OpOf } from "../ops.ts";
 import type { Memory } from "./_memory.ts";
 
 /** Means of consecutive members. */
@@ -58,5 +58,36 @@ export function topk(memory: Memory, op: OpOf<"topk">): void {
       values[r * op.k + i] = row[order[i]!]!;
       indices[r * op.k + i] = order[i]!;
     }
+  }
+}
+
+/** Prefix sums of every row, without the element itself where `exclusive`; integers wrap. */
+export function scan(memory: Memory, op: OpOf<"scan">): void {
+  const whole = op.dtype === DTYPE_CODE.i32;
+  const x = whole ? memory.i32(op.x) : memory.f32(op.x);
+  const out = whole ? memory.i32(op.out) : memory.f32(op.out);
+  for (let r = 0; r < op.rows; r++) {
+    let sum = 0;
+    for (let at = r * op.cols; at < (r + 1) * op.cols; at++) {
+      const before = sum;
+      sum = whole ? (sum + x[at]!) | 0 : sum + x[at]!;
+      out[at] = op.exclusive ? before : sum;
+    }
+  }
+}
+
+/** The first columns of every row that are not 0, then -1; and how many were written. */
+export function compact(memory: Memory, op: OpOf<"compact">): void {
+  const { cols, capacity } = op;
+  const x = memory.i32(op.x);
+  const out = memory.i32(op.out);
+  const counts = memory.i32(op.counts);
+  for (let r = 0; r < op.rows; r++) {
+    let count = 0;
+    for (let c = 0; c < cols && count < capacity; c++) {
+      if (x[r * cols + c] !== 0) out[r * capacity + count++] = c;
+    }
+    out.fill(-1, r * capacity + count, (r + 1) * capacity);
+    counts[r] = count;
   }
 }

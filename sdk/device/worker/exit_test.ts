@@ -29,7 +29,7 @@ async function runScript(
 describe("a script that forgets to dispose", () => {
   for (const offThread of [false, true]) {
     test(`ends by itself with ${offThread ? "an off-thread device" : "a pool of workers"}`, async () => {
-      const { adapter, values, ms } = await runScript({ threads: 3, offThread }, ["-A"]);
+      const { adapter, values, ms } = await runScript({ prefer: "wasm", threads: 3, offThread }, ["-A"]);
       assertEquals(values, [7, 7, 7, 7]);
       assert(adapter.includes("3 threads"), adapter);
       assert(ms < 10_000, `${ms} ms`);
@@ -41,7 +41,7 @@ describe("a script without permissions", { skip: !inDeno && "only Deno has permi
   for (const flags of [[], ["--allow-net"]]) {
     for (const offThread of [false, true]) {
       test(`opens a device with threads${offThread ? " off-thread" : ""} (flags: ${flags})`, async () => {
-        const { adapter, values } = await runScript({ threads: 2, offThread }, flags);
+        const { adapter, values } = await runScript({ prefer: "wasm", threads: 2, offThread }, flags);
         assertEquals(values, [7, 7, 7, 7]);
         assert(adapter.includes("2 threads"), adapter);
       });

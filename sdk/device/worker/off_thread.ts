@@ -6,7 +6,7 @@
 import type { Backend } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError } from "../errors.ts";
-import { type DType, DTYPE_BYTES, type Op } from "../ops.ts";
+import { type Op, WEIGHT_BITS, type WeightType } from "../ops.ts";
 import { type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
 import { type Helper, helpWorker, type RelayRequest } from "./relay.ts";
 import type { Spawned, SpawnHandlers } from "./spawn.ts";
@@ -41,7 +41,7 @@ export async function openOffThread(
   options: BackendOptions,
   tried: DeviceAttempt[],
 ): Promise<Backend> {
-  const { signal, prefer, threads, wasm } = options;
+  const { signal, prefer, threads, wasm, avoid } = options;
   signal?.throwIfAborted();
   const opened = Promise.withResolvers<Response & { kind: "opened" }>();
   const relay = helpWorker(host, (news) => post(worker, news));
@@ -79,7 +79,7 @@ export async function openOffThread(
   signal?.addEventListener("abort", abort);
   worker.hold(true);
   try {
-    post(worker, { kind: "open", options: { prefer, threads, wasm } });
+    post(worker, { kind: "open", options: { prefer, threads, wasm, avoid } });
     const answer = await opened.promise;
     const remote = createRemote(worker, end, answer);
     hear = remote.hear;
@@ -164,18 +164,30 @@ function createRemote(
     }
     hold();
   };
+  /** Ends everything that is under way; nothing is sent any more. */
   const rejectAll = (error: Error): void => {
+    queue = [];
+    transfer = [];
     for (const { reject } of [...reads.values(), ...waiting]) reject(error);
     reads.clear();
     waiting = [];
     hold();
+  };
+  const fail = (error: Error): void => {
+    if (!(error instanceof DeviceLostError)) {
+      failure ??= error;
+    } else if (!disposed && !lost) {
+      // The worker lives, but what it computed with does not; it ends when this is disposed.
+      lost = error;
+      rejectAll(lost);
+    }
   };
   const hear = (response: Response): void => {
     switch (response.kind) {
       case "progress":
         under -= response.done;
         if (response.done > 0) pace = (pace + response.ms / response.done) / 2;
-        if (response.failure) failure ??= unpackError(response.failure);
+        if (response.failure) fail(unpackError(response.failure));
         break;
       case "data":
         reads.get(response.ticket)?.resolve(response.data);
@@ -203,8 +215,11 @@ function createRemote(
   const backend: Backend = {
     kind: device,
     report: { ...report, adapter: `${report.adapter}, off-thread` },
-    weightBytes: (n: number, k: number, dtype: DType) =>
-      Math.ceil(n / panel) * panel * k * DTYPE_BYTES[dtype],
+    get lost(): DeviceLostError | undefined {
+      return lost;
+    },
+    weightBytes: (n: number, k: number, dtype: WeightType) =>
+      Math.ceil(n / panel) * panel * k * WEIGHT_BITS[dtype] / 8,
     create(id: number, bytes: number, data?: ArrayBufferView): void {
       check();
       enqueue({ call: "create", id, bytes, data: data && copy(data) });
@@ -248,7 +263,6 @@ function createRemote(
     dispose(): void {
       if (disposed) return;
       disposed = true;
-      queue = [];
       rejectAll(new Error("The device was disposed of before this was done"));
       if (gone) return;
       post(worker, { kind: "dispose" });

@@ -1,5 +1,6 @@
 import { describe, test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "../../testing/assert.ts";
+import { mortal } from "../_mortal_test_backend.ts";
 import type { Backend } from "../backend.ts";
 import { DeviceLostError, OutOfMemoryError, WeightsError } from "../errors.ts";
 import { openDevice } from "../open_device.ts";
@@ -74,7 +75,7 @@ const small: OpenBackend = () => {
 
 describe("an off-thread device", () => {
   test("leaves the caller's event loop free while it computes", async () => {
-    const device = await openDevice({ offThread: true, threads: 2 });
+    const device = await openDevice({ prefer: "wasm", offThread: true, threads: 2 });
     assert(device.report.adapter.endsWith("off-thread"));
     const size = 512;
     const a = device.tensor(new Float32Array(size * size).fill(1), [1, size, size]);
@@ -103,7 +104,7 @@ describe("an off-thread device", () => {
   });
 
   test("never runs far ahead of the worker when the caller flushes", async () => {
-    const device = await openDevice({ offThread: true, threads: 1 });
+    const device = await openDevice({ prefer: "wasm", offThread: true, threads: 1 });
     const a = device.tensor(new Float32Array(256 * 256), [1, 256, 256]);
     const begin = performance.now();
     while (performance.now() - begin < 300) {
@@ -118,7 +119,7 @@ describe("an off-thread device", () => {
   });
 
   test("moves large data in a fraction of a second", async () => {
-    const device = await openDevice({ offThread: true, threads: 1 });
+    const device = await openDevice({ prefer: "wasm", offThread: true, threads: 1 });
     const begin = performance.now();
     const x = device.tensor(new Float32Array(4 << 20).fill(3), [4 << 20]);
     assertEquals((await x.read())[4_000_000], 3);
@@ -136,8 +137,9 @@ describe("an off-thread device", () => {
           device.weight(new Float32Array(n * k), [n, k]).bytes,
           device.weight(new Uint16Array(n * k), [n, k]).bytes,
           device.weight(new Int8Array(n * k), [n, k], new Float32Array(n)).bytes,
+          device.weight(new Uint8Array(n * k), [n, 2 * k], new Float32Array(n)).bytes,
         ]);
-        assertEquals(bytes.slice(0, 3), bytes.slice(3), `${prefer} ${n} x ${k}`);
+        assertEquals(bytes.slice(0, 4), bytes.slice(4), `${prefer} ${n} x ${k}`);
       }
       here.dispose();
       there.dispose();
@@ -250,6 +252,38 @@ describe("openOffThread()", () => {
     assertThrows(() => backend.create(2, 8), DeviceLostError);
     await assertRejects(() => backend.flush(), DeviceLostError);
     backend.free(1);
+    backend.dispose();
+  });
+});
+
+describe("a backend that is lost in its worker", () => {
+  test("rejects all that waits, refuses what follows and counts as lost", async () => {
+    const inner = mortal(openReference(), { after: 1 });
+    const backend = await openHere(() => Promise.resolve(inner));
+    backend.create(1, 8);
+    assertEquals(backend.lost, undefined);
+    const reads = [1, 2, 3].map(() => backend.read(1, 0, 8));
+    await reads[0];
+    for (const read of reads.slice(1)) await assertRejects(() => read, DeviceLostError, "The test lost");
+    assertInstanceOf(backend.lost, DeviceLostError);
+    assertThrows(() => backend.create(2, 8), DeviceLostError, "The test lost");
+    await assertRejects(() => backend.flush(), DeviceLostError);
+    backend.free(1);
+    backend.dispose();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals([inner.disposed, inner.buffers], [true, 0]);
+  });
+
+  test("counts as lost when an operation told of it and nobody read", async () => {
+    const inner = mortal(openReference());
+    const backend = await openHere(() => Promise.resolve(inner));
+    backend.create(1, 8);
+    await backend.read(1, 0, 8);
+    inner.die();
+    backend.run({ op: "fill", out: 1, n: 2, value: 1 });
+    await backend.flush().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertInstanceOf(backend.lost, DeviceLostError);
     backend.dispose();
   });
 });

@@ -14,6 +14,8 @@ export interface RemoteOptions {
   readonly prefer?: DeviceKind | undefined;
   readonly threads?: number | undefined;
   readonly wasm?: WebAssembly.Module | undefined;
+  /** Kinds that are not tried. */
+  readonly avoid?: readonly DeviceKind[] | undefined;
 }
 
 /**

@@ -36,7 +36,10 @@ interface ThreadWorker {
 }
 
 interface ThreadModule {
-  readonly Worker: new (code: WorkerCode, options: { eval: boolean }) => ThreadWorker;
+  readonly Worker: new (
+    code: WorkerCode,
+    options: { eval: boolean; env: Record<string, string> },
+  ) => ThreadWorker;
 }
 
 interface BuiltinLoader {
@@ -56,7 +59,9 @@ export function spawnWorker(code: WorkerCode, handlers: SpawnHandlers): Spawned 
   if (!("unref" in Worker.prototype)) {
     const { process } = globalThis as { process?: BuiltinLoader };
     const threads = process?.getBuiltinModule?.("node:worker_threads");
-    if (threads) return spawnThread(new threads.Worker(code, { eval: typeof code === "string" }), handlers);
+    // Without an environment of its own, Deno copies the process's, and asks the user for permission to.
+    const options = { eval: typeof code === "string", env: {} };
+    if (threads) return spawnThread(new threads.Worker(code, options), handlers);
   }
   return spawnWebWorker(code, handlers);
 }

@@ -4,6 +4,7 @@ mod attention;
 mod moves;
 mod products;
 mod rows;
+mod scans;
 mod threads;
 
 /// Seeded numbers in [-1, 1).

@@ -1,9 +1,10 @@
 use super::{Random, assert_close, erf_exact};
 use crate::half::{narrow, widen_one};
-use crate::linear::{Linear, Pack, weight_bytes};
+use crate::linear::Linear;
 use crate::matmul::Matmul;
 use crate::simd::F32x4;
 use crate::status::Fault;
+use crate::weights::{F16, F32, I4, I8, Pack, weight_bytes};
 use std::ptr::null;
 
 const SHAPES: [(usize, usize, usize); 9] = [
@@ -18,19 +19,31 @@ const SHAPES: [(usize, usize, usize); 9] = [
     (50, 64, 1),
 ];
 
-/// A weight, packed, and its values.
+const TYPES: [u32; 4] = [F32, F16, I8, I4];
+
+/// A weight, packed, and its values without scales.
 fn packed(w: &[f32], n: usize, k: usize, wtype: u32) -> (Vec<u64>, Vec<f32>) {
     let mut out = vec![u64::MAX; (weight_bytes(n as u32, k as u32, wtype) as usize).div_ceil(8)];
     let halves: Vec<u16> = w.iter().map(|&x| narrow(F32x4::splat(x)).array()[0] as u16).collect();
     let bytes: Vec<i8> = w.iter().map(|x| (x * 127.0) as i8).collect();
+    let nibbles: Vec<u8> = w.iter().map(|x| (x * 8.0 + 8.0) as u8).collect();
+    let pairs: Vec<u8> = nibbles.chunks(2).map(|n| n[0] | n.get(1).unwrap_or(&0) << 4).collect();
     let (src, values) = match wtype {
-        0 => (w.as_ptr().cast(), w.to_vec()),
-        1 => (halves.as_ptr().cast(), halves.iter().map(|&h| widen_one(h)).collect()),
-        _ => (bytes.as_ptr().cast(), bytes.iter().map(|&b| f32::from(b)).collect()),
+        F32 => (w.as_ptr().cast(), w.to_vec()),
+        F16 => (halves.as_ptr().cast(), halves.iter().map(|&h| widen_one(h)).collect()),
+        I8 => (bytes.as_ptr().cast(), bytes.iter().map(|&b| f32::from(b)).collect()),
+        _ => (pairs.as_ptr(), nibbles.iter().map(|&b| f32::from(b) - 8.0).collect()),
     };
     let record = Pack { src, out: out.as_mut_ptr().cast(), n: n as u32, k: k as u32, dtype: wtype };
     record.run().unwrap();
     (out, values)
+}
+
+/// Lengths of groups to try with rows of `k`: one for the whole row, then shorter ones.
+fn groups(k: usize, wtype: u32) -> Vec<usize> {
+    let short = [1, 2, 5, 10, 32].into_iter().filter(|&g| g < k && k.is_multiple_of(g));
+    let scaled = wtype == I8 || wtype == I4;
+    std::iter::once(k).chain(short.filter(|_| scaled)).collect()
 }
 
 fn activated(kind: u32, x: f64) -> f64 {
@@ -46,48 +59,67 @@ fn activated(kind: u32, x: f64) -> f64 {
 fn linear_agrees_with_plain_loops_for_every_weight_type_and_ending() {
     let mut random = Random::new(1);
     for (m, n, k) in SHAPES {
-        for wtype in 0..3 {
-            for activation in 0..4 {
-                let (x, w) = (random.floats(m * k), random.floats(n * k));
-                let (bias, scales, residual) = (random.floats(n), random.floats(n), random.floats(m * n));
-                let (pack, values) = packed(&w, n, k, wtype);
-                let full = activation % 2 == 1;
-                let mut out = vec![0f32; m * n];
-                let record = Linear {
-                    x: x.as_ptr(),
-                    w: pack.as_ptr().cast(),
-                    scales: scales.as_ptr(),
-                    bias: if full { bias.as_ptr() } else { null() },
-                    residual: if full { residual.as_ptr() } else { null() },
-                    out: out.as_mut_ptr(),
-                    m: m as u32,
-                    n: n as u32,
-                    k: k as u32,
-                    wtype,
-                    activation,
-                };
-                record.run().unwrap();
-                let want: Vec<f64> = (0..m * n)
-                    .map(|at| {
-                        let (i, j) = (at / n, at % n);
-                        let sum: f64 =
-                            (0..k).map(|d| f64::from(x[i * k + d]) * f64::from(values[j * k + d])).sum();
-                        let scaled = if wtype == 2 { sum * f64::from(scales[j]) } else { sum };
-                        let y = activated(activation, scaled + if full { f64::from(bias[j]) } else { 0.0 });
-                        y + if full { f64::from(residual[at]) } else { 0.0 }
-                    })
-                    .collect();
-                // Sums of bytes reach some hundreds, and the error of GELU grows with them.
-                let tolerance = if wtype == 2 { 1e-3 } else { 3e-6 };
-                assert_close(
-                    &out,
-                    &want,
-                    tolerance,
-                    &format!("{m}x{n}x{k}, type {wtype}, activation {activation}"),
-                );
+        for wtype in TYPES {
+            if wtype == I4 && k % 2 == 1 {
+                continue;
+            }
+            for group in groups(k, wtype) {
+                for activation in 0..4 {
+                    check_linear(&mut random, (m, n, k), wtype, group, activation);
+                }
             }
         }
     }
+}
+
+fn check_linear(
+    random: &mut Random,
+    (m, n, k): (usize, usize, usize),
+    wtype: u32,
+    group: usize,
+    activation: u32,
+) {
+    let (x, w) = (random.floats(m * k), random.floats(n * k));
+    let (bias, scales, residual) = (random.floats(n), random.floats(n * k / group), random.floats(m * n));
+    let (pack, values) = packed(&w, n, k, wtype);
+    let full = activation % 2 == 1;
+    let mut out = vec![0f32; m * n];
+    let record = Linear {
+        x: x.as_ptr(),
+        w: pack.as_ptr().cast(),
+        scales: scales.as_ptr(),
+        bias: if full { bias.as_ptr() } else { null() },
+        residual: if full { residual.as_ptr() } else { null() },
+        out: out.as_mut_ptr(),
+        m: m as u32,
+        n: n as u32,
+        k: k as u32,
+        wtype,
+        group: group as u32,
+        activation,
+    };
+    record.run().unwrap();
+    let scaled = wtype == I8 || wtype == I4;
+    let value = |at: usize| {
+        let scale = if scaled { scales[at / group] } else { 1.0 };
+        f64::from(values[at]) * f64::from(scale)
+    };
+    let want: Vec<f64> = (0..m * n)
+        .map(|at| {
+            let (i, j) = (at / n, at % n);
+            let sum: f64 = (0..k).map(|d| f64::from(x[i * k + d]) * value(j * k + d)).sum();
+            let y = activated(activation, sum + if full { f64::from(bias[j]) } else { 0.0 });
+            y + if full { f64::from(residual[at]) } else { 0.0 }
+        })
+        .collect();
+    // Sums of bytes reach some hundreds, and the error of GELU grows with them.
+    let tolerance = [3e-6, 3e-6, 1e-3, 0.0, 0.0, 1e-4][wtype as usize];
+    assert_close(
+        &out,
+        &want,
+        tolerance,
+        &format!("{m}x{n}x{k}, type {wtype}, group {group}, activation {activation}"),
+    );
 }
 
 #[test]
@@ -95,15 +127,15 @@ fn linear_gives_a_row_the_same_bits_alone_and_among_others() {
     let mut random = Random::new(2);
     let (m, n, k) = (45, 40, 30);
     let (x, w) = (random.floats(m * k), random.floats(n * k));
-    for wtype in 0..3 {
+    for (wtype, group) in TYPES.into_iter().flat_map(|t| groups(k, t).into_iter().map(move |g| (t, g))) {
         let (pack, _) = packed(&w, n, k, wtype);
-        let ones = vec![1f32; n];
+        let scales = random.floats(n * k / group);
         let run = |x: &[f32], rows: usize| {
             let mut out = vec![0f32; rows * n];
             let record = Linear {
                 x: x.as_ptr(),
                 w: pack.as_ptr().cast(),
-                scales: ones.as_ptr(),
+                scales: scales.as_ptr(),
                 bias: null(),
                 residual: null(),
                 out: out.as_mut_ptr(),
@@ -111,6 +143,7 @@ fn linear_gives_a_row_the_same_bits_alone_and_among_others() {
                 n: n as u32,
                 k: k as u32,
                 wtype,
+                group: group as u32,
                 activation: 0,
             };
             record.run().unwrap();
@@ -138,11 +171,19 @@ fn linear_refuses_what_it_does_not_know() {
         n: 8,
         k: 4,
         wtype: 3,
+        group: 4,
         activation: 0,
     };
     assert_eq!(record.run(), Err(Fault::BadArguments));
-    record.wtype = 2;
-    assert_eq!(record.run(), Err(Fault::BadArguments));
+    for wtype in [I8, I4] {
+        // No scales, then groups that do not fit.
+        record = Linear { wtype, group: 4, scales: null(), ..record };
+        assert_eq!(record.run(), Err(Fault::BadArguments));
+        for group in [0, 3, 8] {
+            record = Linear { group, scales: x.as_ptr(), ..record };
+            assert_eq!(record.run(), Err(Fault::BadArguments));
+        }
+    }
     record.wtype = 0;
     record.activation = 4;
     assert_eq!(record.run(), Err(Fault::BadArguments));
@@ -153,6 +194,7 @@ fn weight_bytes_says_when_a_size_overflows() {
     assert_eq!(weight_bytes(9, 3, 0), 16 * 3 * 4);
     assert_eq!(weight_bytes(9, 3, 1), 16 * 3 * 2);
     assert_eq!(weight_bytes(9, 3, 2), 16 * 3);
+    assert_eq!(weight_bytes(9, 4, 5), 16 * 2);
     assert_eq!(weight_bytes(1 << 20, 1 << 20, 0), u32::MAX);
     assert_eq!(weight_bytes(8, 8, 3), u32::MAX);
 }

@@ -1,0 +1,211 @@
+// softmax(scale q k^T) v by online softmax over tiles of BQ queries and BK keys, for long sequences.
+// A workgroup of WX x WY threads owns BQ = 8 WY queries of one head. A thread owns 8 queries of them: 4 keys of each score
+// tile, and every WX-th run of 4 columns of the result. Operands pass through shared memory, turned as in gemm.wgsl.
+
+const THREADS: u32 = WX * WY;
+const BQ: u32 = 8u * WY;
+const BK: u32 = 4u * WX;
+/// Vectors of a turned row of queries and keys; the odd one spreads the writes over the banks.
+const SQ: u32 = BQ / 4u + 1u;
+const SK: u32 = BK / 4u + 1u;
+/// Columns of q and k that are staged at once.
+const TD: u32 = 16u;
+const Q_BLOCKS: u32 = BQ / 4u * (TD / 4u);
+const BLOCKS: u32 = Q_BLOCKS + BK / 4u * (TD / 4u);
+/// Threads that share a row in the softmax, and the keys of each.
+const PER: u32 = THREADS / BQ;
+const PART: u32 = BK / PER;
+
+var<workgroup> stage: array<vec4f, STAGE>;
+/// Scores, then their exponentials: a vector holds four queries of one key.
+var<workgroup> powers: array<vec4f, BK * BQ / 4u>;
+var<workgroup> part_top: array<f32, THREADS>;
+var<workgroup> part_sum: array<f32, THREADS>;
+var<workgroup> row_top: array<f32, BQ>;
+var<workgroup> row_sum: array<f32, BQ>;
+var<workgroup> row_fade: array<vec4f, BQ / 4u>;
+
+@compute @workgroup_size(WX * WY)
+fn main(at: Place, me: Lane) {
+  let tiles = (p.lq + BQ - 1u) / BQ;
+  let number = number_of(at);
+  let b = number / (tiles * p.heads);
+  let h = number / tiles % p.heads;
+  let alive = b < p.batch;
+  // Under a causal rule later tiles have more to do, so they begin first.
+  let row0 = (tiles - 1u - number % tiles) * BQ;
+  let tx = me.local % WX;
+  let ty = me.local / WX;
+  let qi = p.qBase + b * p.qBatch + h * p.qHead;
+  let ki = p.kBase + b * p.kBatch + h / p.group * p.kHead;
+  let vi = p.vBase + b * p.vBatch + h / p.group * p.vHead;
+  var keys = 0u;
+  if (alive) { keys = keys_for(b, min(row0 + BQ, p.lq) - 1u); }
+
+//#for h in 0..2
+//#for c in 0..4
+//#for j in 0..DV
+  var o$h$c_$j = vec4f();
+//#end
+//#end
+//#end
+  if (me.local < BQ) {
+    row_top[me.local] = LOWEST;
+    row_sum[me.local] = 0.0;
+  }
+  for (var key0 = 0u; key0 < keys; key0 += BK) {
+//#for h in 0..2
+//#for c in 0..4
+    var s$h$c = vec4f();
+//#end
+//#end
+    for (var d0 = 0u; d0 < D; d0 += TD) {
+      workgroupBarrier();
+      for (var i = me.local; i < BLOCKS; i += THREADS) {
+        let of_q = i < Q_BLOCKS;
+        let block = select(i - Q_BLOCKS, i, of_q);
+        let along = block % (TD / 4u);
+        let beside = block / (TD / 4u);
+        let first = select(key0, row0, of_q) + 4u * beside;
+//#for r in 0..4
+        var f$r = vec4f();
+//#end
+        if (of_q) {
+//#for r in 0..4
+          if (first + $ru < p.lq) { f$r = load_q(qi + (first + $ru) * p.qRow, d0 + 4u * along); }
+//#end
+        } else {
+//#for r in 0..4
+          if (first + $ru < keys) { f$r = load_k(ki + (first + $ru) * p.kRow, d0 + 4u * along); }
+//#end
+        }
+        let width = select(SK, SQ, of_q);
+        let place = select(TD * SQ, 0u, of_q) + 4u * along * width + beside;
+//#for r in 0..4
+        stage[place + $ru * width] = vec4f(f0[$r], f1[$r], f2[$r], f3[$r]);
+//#end
+      }
+      workgroupBarrier();
+      for (var d = 0u; d < TD; d += 4u) {
+//#for u in 0..4
+        {
+          let a = (d + $uu) * SQ + 2u * ty;
+          let a0 = stage[a];
+          let a1 = stage[a + 1u];
+          let four = stage[TD * SQ + (d + $uu) * SK + tx];
+//#for h in 0..2
+//#for c in 0..4
+          s$h$c = fma(vec4f(a$h[$c]), four, s$h$c);
+//#end
+//#end
+        }
+//#end
+      }
+    }
+    // Scores go to shared memory, so that two threads can fold a whole row.
+//#for h in 0..2
+    {
+//#for c in 0..4
+      let i$c = row0 + 8u * ty + 4u * $hu + $cu;
+      var seen$c = 0u;
+      if (i$c < p.lq) { seen$c = keys_for(b, i$c); }
+//#end
+//#for e in 0..4
+      {
+        let j = key0 + 4u * tx + $eu;
+        var four = vec4f(LOWEST);
+//#for c in 0..4
+        if (j < seen$c && sees(i$c, j)) { four[$c] = s$h$c[$e] * p.scale; }
+//#end
+        powers[(4u * tx + $eu) * (BQ / 4u) + 2u * ty + $hu] = four;
+      }
+//#end
+    }
+//#end
+    workgroupBarrier();
+    let row = me.local % BQ;
+    let part = me.local / BQ * PART;
+    var highest = LOWEST;
+    for (var j = 0u; j < PART; j++) { highest = max(highest, powers[(part + j) * (BQ / 4u) + row / 4u][row % 4u]); }
+    part_top[me.local] = highest;
+    workgroupBarrier();
+    let before = row_top[row];
+    highest = before;
+    for (var t = 0u; t < PER; t++) { highest = max(highest, part_top[t * BQ + row]); }
+    var sum = 0.0;
+    for (var j = 0u; j < PART; j++) {
+      let place = (part + j) * (BQ / 4u) + row / 4u;
+      let score = powers[place][row % 4u];
+      let power = select(0.0, exp(score - highest), score > LOWEST);
+      powers[place][row % 4u] = power;
+      sum += power;
+    }
+    part_sum[me.local] = sum;
+    workgroupBarrier();
+    if (me.local < BQ) {
+      let fade = exp(before - highest);
+      var total = row_sum[row] * fade;
+      for (var t = 0u; t < PER; t++) { total += part_sum[t * BQ + row]; }
+      row_sum[row] = total;
+      row_top[row] = highest;
+      row_fade[row / 4u][row % 4u] = fade;
+    }
+    workgroupBarrier();
+//#for h in 0..2
+    {
+      let fade = row_fade[2u * ty + $hu];
+//#for c in 0..4
+//#for j in 0..DV
+      o$h$c_$j *= fade[$c];
+//#end
+//#end
+    }
+//#end
+    for (var v0 = 0u; v0 < BK; v0 += VK) {
+      workgroupBarrier();
+      for (var i = me.local; i < VK * D4; i += THREADS) {
+        let j = key0 + v0 + i / D4;
+        var four = vec4f();
+        if (j < keys) { four = load_v(vi + j * p.vRow, 4u * (i % D4)); }
+        stage[i] = four;
+      }
+      workgroupBarrier();
+      for (var j = 0u; j < VK; j += 4u) {
+//#for u in 0..4
+        {
+          let place = (v0 + j + $uu) * (BQ / 4u) + 2u * ty;
+          let a0 = powers[place];
+          let a1 = powers[place + 1u];
+//#for j in 0..DV
+          let four$j = stage[(j + $uu) * D4 + min(tx + WX * $ju, D4 - 1u)];
+//#for h in 0..2
+//#for c in 0..4
+          o$h$c_$j = fma(vec4f(a$h[$c]), four$j, o$h$c_$j);
+//#end
+//#end
+//#end
+        }
+//#end
+      }
+    }
+  }
+  if (!alive) { return; }
+  workgroupBarrier();
+//#for h in 0..2
+//#for c in 0..4
+  {
+    let row = 8u * ty + 4u * $hu + $cu;
+    let i = row0 + row;
+    if (i < p.lq) {
+      let sum = row_sum[row];
+      let factor = select(0.0, 1.0 / sum, sum > 0.0);
+      let oi = p.outBase + b * p.outBatch + h * p.outHead + i * p.outRow;
+//#for j in 0..DV
+      store(oi, 4u * (tx + WX * $ju), o$h$c_$j * factor);
+//#end
+      if (tx == 0u) { store_lse(b, h, i, row_top[row], sum); }
+    }
+  }
+//#end
+//#end
+}

@@ -1,0 +1,23 @@
+/**
+ * One value everywhere.
+ *
+ * @module
+ */
+import type { OpOf } from "../../sdk/device/ops.ts";
+import { type Context, type Dispatch, type Kernel, THREADS } from "../kernel.ts";
+import { chunksOf, rowsOf } from "../windows.ts";
+import source from "./fill.wgsl" with { type: "text" };
+
+const kernel: Kernel = { name: "fill", source, bindings: { out: "write" }, params: { n: "u", bits: "u" } };
+
+/** `fill` as dispatches. */
+export function fill(op: OpOf<"fill">, { caps }: Context): Dispatch[] {
+  const bits = new Uint32Array(Float32Array.of(op.value).buffer)[0]!;
+  return Array.from(chunksOf(caps, op.n, [4]), ([from, to]) => ({
+    kernel,
+    constants: { THREADS },
+    bind: [rowsOf(op.out, 4, from, to)],
+    params: { n: to - from, bits },
+    groups: Math.ceil((to - from) / THREADS),
+  }));
+}

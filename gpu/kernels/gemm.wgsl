@@ -1,0 +1,105 @@
+// out [m, n] = act(alpha x w^T * scales + bias) + residual, for each entry of a batch.
+// A workgroup of WX x WX threads owns a tile of T x T sums, T = 8 WX; a thread owns 8 rows and two runs of 4 columns of it.
+// Both operands pass through shared memory in steps of TK along k, turned so that neighbours along m and n lie side by side;
+// the next step is fetched while this one is multiplied. Each thread fetches one 4 x 4 block: TK = WX.
+
+const T: u32 = 8u * WX;
+/// Vectors of a turned row; the odd one spreads the writes over the banks.
+const S: u32 = T / 4u + 1u;
+const HALF: u32 = WX * WX / 2u;
+
+var<workgroup> tiles: array<vec4f, 2u * TK * S>;
+
+@compute @workgroup_size(WX * WX)
+fn main(at: Place, me: Lane) {
+  let across = (p.n + T - 1u) / T;
+  let down = (p.m + T - 1u) / T;
+  let number = number_of(at);
+  let entry = number / (across * down);
+  // Tiles are walked in bands of eight rows, so that neighbours in time share what they read.
+  let inside = number % (across * down);
+  let band = inside / (8u * across);
+  let height = min(down - 8u * band, 8u);
+  let row0 = (8u * band + inside % (8u * across) % height) * T;
+  let col0 = inside % (8u * across) / height * T;
+  let alive = entry < p.batch;
+
+  let of_x = me.local < HALF;
+  let block = me.local % HALF;
+  let along = block % (TK / 4u);
+  let beside = block / (TK / 4u);
+  let start = select(p.wBase + entry * p.wBatch, p.xBase + entry * p.xBatch, of_x);
+  let first = select(col0, row0, of_x) + 4u * beside;
+  let place = select(TK * S, 0u, of_x) + 4u * along * S + beside;
+
+  let tx = me.local % WX;
+  let ty = me.local / WX;
+//#for h in 0..2
+//#for c in 0..4
+  var s$h$c_0 = vec4f();
+  var s$h$c_1 = vec4f();
+//#end
+//#end
+//#for i in 0..4
+  var f$i = vec4f();
+//#end
+  if (alive) {
+    if (of_x) {
+//#for i in 0..4
+      f$i = load_x(start, first + $iu, 4u * along);
+//#end
+    } else {
+//#for i in 0..4
+      f$i = load_w(start, first + $iu, 4u * along);
+//#end
+    }
+  }
+  for (var k0 = 0u; k0 < p.k; k0 += TK) {
+    workgroupBarrier();
+//#for j in 0..4
+    tiles[place + $ju * S] = vec4f(f0[$j], f1[$j], f2[$j], f3[$j]);
+//#end
+    workgroupBarrier();
+    let next = k0 + TK + 4u * along;
+    if (of_x) {
+//#for i in 0..4
+      f$i = load_x(start, first + $iu, next);
+//#end
+    } else {
+//#for i in 0..4
+      f$i = load_w(start, first + $iu, next);
+//#end
+    }
+    for (var kk = 0u; kk < TK; kk += UNROLL) {
+//#for u in 0..UNROLL
+      {
+        let a = (kk + $uu) * S + 2u * ty;
+        let b = (TK + kk + $uu) * S + tx;
+        let a0 = tiles[a];
+        let a1 = tiles[a + 1u];
+        let b0 = tiles[b];
+        let b1 = tiles[b + WX];
+//#for h in 0..2
+//#for c in 0..4
+        s$h$c_0 = fma(vec4f(a$h[$c]), b0, s$h$c_0);
+        s$h$c_1 = fma(vec4f(a$h[$c]), b1, s$h$c_1);
+//#end
+//#end
+      }
+//#end
+    }
+  }
+  if (!alive) { return; }
+//#for h in 0..2
+//#for c in 0..4
+  {
+    let row = row0 + 8u * ty + $hu * 4u + $cu;
+    if (row < p.m) {
+      let i = p.outBase + (entry * p.m + row) * p.stride + p.column + col0 + 4u * tx;
+      write(s$h$c_0, col0 + 4u * tx, i);
+      write(s$h$c_1, col0 + 4u * (tx + WX), i + 4u * WX);
+    }
+  }
+//#end
+//#end
+}

@@ -1,0 +1,96 @@
+/**
+ * Operations on rows that fold every row to a number on the way: norms, softmax, reductions.
+ *
+ * @module
+ */
+import type { OpOf } from "../../sdk/device/ops.ts";
+import type { Constants } from "../template.ts";
+import { type Caps, type Context, type Dispatch, type Kernel, THREADS, type Window } from "../kernel.ts";
+import rows from "../parts/rows.wgsl" with { type: "text" };
+import { chunksOf, rowsOf } from "../windows.ts";
+import layerNormSource from "./layer_norm.wgsl" with { type: "text" };
+import reduceSource from "./reduce.wgsl" with { type: "text" };
+import rmsNormSource from "./rms_norm.wgsl" with { type: "text" };
+import softmaxSource from "./softmax.wgsl" with { type: "text" };
+
+const layerNormKernel: Kernel = {
+  name: "layer_norm",
+  source: rows + layerNormSource,
+  bindings: { x: "read", weight: "read", bias: "read", out: "write" },
+  params: { rows: "u", cols: "u", eps: "f" },
+};
+
+const rmsNormKernel: Kernel = {
+  name: "rms_norm",
+  source: rows + rmsNormSource,
+  bindings: { x: "read", weight: "read", out: "write" },
+  params: { rows: "u", cols: "u", eps: "f" },
+};
+
+const softmaxKernel: Kernel = {
+  name: "softmax",
+  source: rows + softmaxSource,
+  bindings: { x: "read", out: "write" },
+  params: { rows: "u", cols: "u", scale: "f" },
+};
+
+const reduceKernel: Kernel = {
+  name: "reduce",
+  source: rows + reduceSource,
+  bindings: { x: "read", out: "write" },
+  params: { rows: "u", cols: "u" },
+};
+
+/** `layerNorm` as dispatches. */
+export function layerNorm(op: OpOf<"layerNorm">, { caps }: Context): Dispatch[] {
+  const { rows: count, cols, eps } = op;
+  const shared = [rowsOf(op.weight, 4, 0, cols), rowsOf(op.bias, 4, 0, cols)];
+  return byRows(layerNormKernel, caps, count, cols, 4 * cols, (x, out) => [x, ...shared, out], op, { eps });
+}
+
+/** `rmsNorm` as dispatches. */
+export function rmsNorm(op: OpOf<"rmsNorm">, { caps }: Context): Dispatch[] {
+  const { rows: count, cols, eps } = op;
+  const weight = rowsOf(op.weight, 4, 0, cols);
+  return byRows(rmsNormKernel, caps, count, cols, 4 * cols, (x, out) => [x, weight, out], op, { eps });
+}
+
+/** `softmax` as dispatches. */
+export function softmax(op: OpOf<"softmax">, { caps }: Context): Dispatch[] {
+  const { rows: count, cols, scale } = op;
+  return byRows(softmaxKernel, caps, count, cols, 4 * cols, (x, out) => [x, out], op, { scale });
+}
+
+/** `reduce` as dispatches. */
+export function reduce(op: OpOf<"reduce">, { caps }: Context): Dispatch[] {
+  const { rows: count, cols, kind } = op;
+  return byRows(reduceKernel, caps, count, cols, 4, (x, out) => [x, out], op, {}, { KIND: kind });
+}
+
+function byRows(
+  kernel: Kernel,
+  caps: Caps,
+  rows: number,
+  cols: number,
+  outBytes: number,
+  bind: (x: Window, out: Window) => Window[],
+  ids: { readonly x: number; readonly out: number },
+  params: Dispatch["params"],
+  more: Constants = {},
+): Dispatch[] {
+  const { lanes, constants } = lanesFor(caps, cols);
+  return Array.from(chunksOf(caps, rows, [4 * cols, outBytes]), ([from, to]) => ({
+    kernel,
+    constants: { ...constants, ...more },
+    bind: bind(rowsOf(ids.x, 4 * cols, from, to), rowsOf(ids.out, outBytes, from, to)),
+    params: { rows: to - from, cols, ...params },
+    groups: Math.ceil((to - from) * lanes / THREADS),
+  }));
+}
+
+/** Threads for a row: about one for every four columns; a whole workgroup folds by subgroups where it can. */
+function lanesFor(caps: Caps, cols: number): { lanes: number; constants: Constants } {
+  const lanes = Math.min(THREADS, 2 ** Math.max(0, Math.ceil(Math.log2(cols / 4))));
+  const constants: Constants = { THREADS, LANES: lanes };
+  return { lanes, constants: lanes === THREADS && caps.subgroups ? { ...constants, SUBGROUPS: 1 } : constants };
+}

@@ -1,0 +1,7 @@
+/**
+ * The WebGPU device.
+ *
+ * @module
+ */
+export { openWebGPU, type OpenWebGPUOptions } from "./open_webgpu.ts";
+export type { WebGPUBackend } from "./backend.ts";

@@ -1,0 +1,94 @@
+// What attention reads: queries, keys and values as heads inside matrices, and who sees whom.
+// Element (b, h, i, d) of q lies at qBase + b qBatch + h qHead + i qRow + d, likewise k, v and out.
+// VEC: D and all of these numbers are multiples of four.
+
+/// Below every score; stands for -infinity, with which drivers may not calculate.
+const LOWEST = -3.4e38;
+
+//#if VEC
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+fn load_q(i: u32, d: u32) -> vec4f {
+  if (d >= D) { return vec4f(); }
+  return q[(i + d) / 4u];
+}
+//#else
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+fn load_q(i: u32, d: u32) -> vec4f {
+  var four = vec4f();
+//#for j in 0..4
+  if (d + $ju < D) { four[$j] = q[i + d + $ju]; }
+//#end
+  return four;
+}
+//#end
+
+//#if HALF
+//#if VEC
+//#if F16
+@group(0) @binding(1) var<storage, read> k: array<vec4h>;
+@group(0) @binding(2) var<storage, read> v: array<vec4h>;
+fn k_at(i: u32) -> vec4f { return vec4f(k[i / 4u]); }
+fn v_at(i: u32) -> vec4f { return vec4f(v[i / 4u]); }
+//#else
+@group(0) @binding(1) var<storage, read> k: array<vec2u>;
+@group(0) @binding(2) var<storage, read> v: array<vec2u>;
+fn k_at(i: u32) -> vec4f { return vec4f(unpack2x16float(k[i / 4u].x), unpack2x16float(k[i / 4u].y)); }
+fn v_at(i: u32) -> vec4f { return vec4f(unpack2x16float(v[i / 4u].x), unpack2x16float(v[i / 4u].y)); }
+//#end
+//#else
+@group(0) @binding(1) var<storage, read> k: array<u32>;
+@group(0) @binding(2) var<storage, read> v: array<u32>;
+fn k_one(i: u32) -> f32 { return unpack2x16float(k[i / 2u] >> (16u * (i % 2u))).x; }
+fn v_one(i: u32) -> f32 { return unpack2x16float(v[i / 2u] >> (16u * (i % 2u))).x; }
+//#end
+//#else
+//#if VEC
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<vec4f>;
+fn k_at(i: u32) -> vec4f { return k[i / 4u]; }
+fn v_at(i: u32) -> vec4f { return v[i / 4u]; }
+//#else
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read> v: array<f32>;
+fn k_one(i: u32) -> f32 { return k[i]; }
+fn v_one(i: u32) -> f32 { return v[i]; }
+//#end
+//#end
+
+//#for t in k v
+fn load_$t(i: u32, d: u32) -> vec4f {
+//#if VEC
+  if (d >= D) { return vec4f(); }
+  return $t_at(i + d);
+//#else
+  var four = vec4f();
+//#for j in 0..4
+  if (d + $ju < D) { four[$j] = $t_one(i + d + $ju); }
+//#end
+  return four;
+//#end
+}
+//#end
+
+@group(0) @binding(3) var<storage, read> mask: array<u32>; // bytes [lq, lk] if p.masked
+@group(0) @binding(4) var<storage, read> lens: array<i32>; // [batch] if p.limited
+
+/// Number of the window's keys that come before the first one which entry b may not see.
+fn keys_of(b: u32) -> u32 {
+  if (p.limited == 0u) { return p.keys; }
+  return u32(clamp(lens[p.lensBase + b] - i32(p.firstKey), 0, i32(p.keys)));
+}
+
+/// The same, for query i alone.
+fn keys_for(b: u32, i: u32) -> u32 {
+  if (p.causal == 0u) { return keys_of(b); }
+  let seen = i32(p.firstQuery + i + p.lk) - i32(p.queries) + 1 - i32(p.firstKey);
+  return u32(clamp(seen, 0, i32(keys_of(b))));
+}
+
+/// Whether query i may see key j of those.
+fn sees(i: u32, j: u32) -> bool {
+  if (p.masked == 0u) { return true; }
+  let at = p.maskBase + i * p.lk + p.firstKey + j;
+  return extractBits(mask[at / 4u], 8u * (at % 4u), 8u) != 0u;
+}

@@ -1,0 +1,25 @@
+/**
+ * Finds WebGPU in the runtime.
+ *
+ * @module
+ */
+
+/** The package that brings WebGPU to Bun. */
+const BUN_PACKAGE = "bun-webgpu";
+
+/**
+ * The entry to WebGPU: `navigator.gpu` in Deno and browsers, the optional package `bun-webgpu` in Bun.
+ *
+ * @throws Error whose message says what is missing.
+ */
+export async function findGPU(): Promise<GPU> {
+  const { navigator, Bun } = globalThis as { navigator?: { gpu?: GPU }; Bun?: unknown };
+  if (navigator?.gpu) return navigator.gpu;
+  if (Bun === undefined) throw new Error("This runtime has no WebGPU");
+  // A name that bundlers cannot follow: the package is optional.
+  const name = BUN_PACKAGE;
+  const loaded: { createGPUInstance(): GPU } = await import(name).catch((cause: unknown) => {
+    throw new Error(`Bun has no WebGPU by itself, and the package "${name}" does not load`, { cause });
+  });
+  return loaded.createGPUInstance();
+}

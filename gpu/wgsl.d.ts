@@ -1,0 +1,5 @@
+/** Kernels are imported as text. */
+declare module "*.wgsl" {
+  const source: string;
+  export default source;
+}
