@@ -5,6 +5,7 @@
  */
 /// <reference lib="dom" />
 import type { CallOptions } from "../../sdk/cli/dependencies.ts";
+import { count } from "../../sdk/cli/report.ts";
 import { readTable, type Table } from "../../sdk/cli/table.ts";
 import type { DeviceKind } from "../../sdk/device/mod.ts";
 import { runTable, type TableRun } from "./run_table.ts";
@@ -39,7 +40,7 @@ async function take(name: string, read: () => Promise<ArrayBuffer>): Promise<voi
     target.replaceChildren(...taken.columns.map((column) => new Option(column)));
     target.selectedIndex = taken.columns.length - 1;
     predict.disabled = false;
-    say(`${name}: ${taken.rows.length} rows, ${taken.columns.length} columns`);
+    say(`${name}: ${count(taken.rows.length, "row")}, ${count(taken.columns.length, "column")}`);
   } catch (error) {
     if (turn !== asked) return;
     target.replaceChildren();
@@ -84,7 +85,8 @@ async function run(chosen: Table): Promise<void> {
   }
   const [first, second] = runs;
   if (first && second) showAgreement(first, second);
-  say(running.signal.aborted ? "Stopped" : `Predicted "${target.value}" of ${chosen.name}`);
+  const outcome = runs.length > 0 ? "Predicted" : "Cannot predict";
+  say(running.signal.aborted ? "Stopped" : `${outcome} "${target.value}" of ${chosen.name}`);
   setBusy(false);
 }
 

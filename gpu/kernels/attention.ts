@@ -195,15 +195,16 @@ function call(op: OpOf<"attention">, caps: Caps, part: Part, spans: Spans, [key,
     summed: op.lse === 0 ? 0 : 1,
   };
   const lens = op.lens ? span(op.lens, b[0], b[1] - b[0]) : { ...NOTHING, base: 0 };
+  const constants: Constants = {
+    D: op.headDim,
+    ...flag("VEC", vec),
+    ...flag("HALF", half),
+    ...flag("F16", half && vec && caps.f16),
+  };
   return {
     bind: [q, k, v, mask, lens, out, lse],
     written,
-    constants: {
-      D: op.headDim,
-      ...flag("VEC", vec),
-      ...flag("HALF", half),
-      ...flag("F16", half && vec && caps.f16),
-    },
+    constants,
     params: {
       batch: b[1] - b[0],
       heads: (kv[1] - kv[0]) * group,
@@ -275,8 +276,8 @@ function tileFor(caps: Caps, d4: number, lq: number): [wx: number, wy: number] {
 function tileConstants(wx: number, wy: number, d4: number): Constants {
   const [bq, bk] = [8 * wy, 4 * wx];
   const turned = 16 * (bq / 4 + 1 + bk / 4 + 1);
-  // As many rows of v as fit beside the scores, a multiple of four.
-  const vk = Math.max(4, Math.min(16, Math.floor(turned / d4 / 4) * 4));
+  // As many rows of v as fit where q and k were; they divide a tile.
+  const vk = [16, 8].find((rows) => rows * d4 <= turned) ?? 4;
   return { WX: wx, WY: wy, D4: d4, DV: Math.ceil(d4 / wx), VK: vk, STAGE: Math.max(turned, vk * d4) };
 }
 

@@ -102,31 +102,24 @@ fn main(at: Place, me: Lane) {
 //#end
       }
     }
-    // Scores go to shared memory, so that two threads can fold a whole row.
+    // Scores go to shared memory, so that few threads can fold a whole row.
 //#for h in 0..2
-    {
-//#for c in 0..4
-      let i$c = row0 + 8u * ty + 4u * $hu + $cu;
-      var seen$c = 0u;
-      if (i$c < p.lq) { seen$c = keys_for(b, i$c); }
-//#end
 //#for e in 0..4
-      {
-        let j = key0 + 4u * tx + $eu;
-        var four = vec4f(LOWEST);
-//#for c in 0..4
-        if (j < seen$c && sees(i$c, j)) { four[$c] = s$h$c[$e] * p.scale; }
+    powers[(4u * tx + $eu) * (BQ / 4u) + 2u * ty + $hu] = p.scale * vec4f(s$h0[$e], s$h1[$e], s$h2[$e], s$h3[$e]);
 //#end
-        powers[(4u * tx + $eu) * (BQ / 4u) + 2u * ty + $hu] = four;
-      }
-//#end
-    }
 //#end
     workgroupBarrier();
     let row = me.local % BQ;
     let part = me.local / BQ * PART;
     var highest = LOWEST;
-    for (var j = 0u; j < PART; j++) { highest = max(highest, powers[(part + j) * (BQ / 4u) + row / 4u][row % 4u]); }
+    let i = min(row0 + row, p.lq - 1u);
+    let seen = select(0u, keys_for(b, i), row0 + row < p.lq);
+    for (var j = 0u; j < PART; j++) {
+      let place = (part + j) * (BQ / 4u) + row / 4u;
+      let key = key0 + part + j;
+      if (key < seen && sees(i, key)) { highest = max(highest, powers[place][row % 4u]); }
+      else { powers[place][row % 4u] = LOWEST; }
+    }
     part_top[me.local] = highest;
     workgroupBarrier();
     let before = row_top[row];
@@ -191,21 +184,25 @@ fn main(at: Place, me: Lane) {
   }
   if (!alive) { return; }
   workgroupBarrier();
+  // Written in a loop: once is enough of the code.
+  var mixes = array<vec4f, 8u * DV>(
 //#for h in 0..2
 //#for c in 0..4
-  {
-    let row = 8u * ty + 4u * $hu + $cu;
+//#for j in 0..DV
+    o$h$c_$j,
+//#end
+//#end
+//#end
+  );
+  for (var r = 0u; r < 8u; r++) {
+    let row = 8u * ty + r;
     let i = row0 + row;
     if (i < p.lq) {
       let sum = row_sum[row];
       let factor = select(0.0, 1.0 / sum, sum > 0.0);
       let oi = p.outBase + b * p.outBatch + h * p.outHead + i * p.outRow;
-//#for j in 0..DV
-      store(oi, 4u * (tx + WX * $ju), o$h$c_$j * factor);
-//#end
+      for (var j = 0u; j < DV; j++) { store(oi, 4u * (tx + WX * j), mixes[r * DV + j] * factor); }
       if (tx == 0u) { store_lse(b, h, i, row_top[row], sum); }
     }
   }
-//#end
-//#end
 }

@@ -40,66 +40,69 @@ fn main(at: Place, me: Lane) {
   var s$h$c_1 = vec4f();
 //#end
 //#end
+  var f: array<vec4f, 4>;
+  for (var k0 = 0u; ; k0 += TK) {
+    // Fetch this step while the one before, which lies in shared memory, is multiplied.
+    let next = k0 + 4u * along;
+    if (alive && of_x) {
+//#if VEC
 //#for i in 0..4
-  var f$i = vec4f();
+      f[$i] = load_x(start, first + $iu, next);
 //#end
-  if (alive) {
-    if (of_x) {
-//#for i in 0..4
-      f$i = load_x(start, first + $iu, 4u * along);
+//#else
+      for (var i = 0u; i < 4u; i++) { f[i] = load_x(start, first + i, next); }
 //#end
-    } else {
+    } else if (alive) {
+//#if VEC
 //#for i in 0..4
-      f$i = load_w(start, first + $iu, 4u * along);
+      f[$i] = load_w(start, first + $iu, next);
+//#end
+//#else
+      for (var i = 0u; i < 4u; i++) { f[i] = load_w(start, first + i, next); }
 //#end
     }
-  }
-  for (var k0 = 0u; k0 < p.k; k0 += TK) {
-    workgroupBarrier();
-//#for j in 0..4
-    tiles[place + $ju * S] = vec4f(f0[$j], f1[$j], f2[$j], f3[$j]);
-//#end
-    workgroupBarrier();
-    let next = k0 + TK + 4u * along;
-    if (of_x) {
-//#for i in 0..4
-      f$i = load_x(start, first + $iu, next);
-//#end
-    } else {
-//#for i in 0..4
-      f$i = load_w(start, first + $iu, next);
-//#end
-    }
-    for (var kk = 0u; kk < TK; kk += UNROLL) {
+    if (k0 > 0u) {
+      for (var kk = 0u; kk < TK; kk += UNROLL) {
 //#for u in 0..UNROLL
-      {
-        let a = (kk + $uu) * S + 2u * ty;
-        let b = (TK + kk + $uu) * S + tx;
-        let a0 = tiles[a];
-        let a1 = tiles[a + 1u];
-        let b0 = tiles[b];
-        let b1 = tiles[b + WX];
+        {
+          let a = (kk + $uu) * S + 2u * ty;
+          let b = (TK + kk + $uu) * S + tx;
+          let a0 = tiles[a];
+          let a1 = tiles[a + 1u];
+          let b0 = tiles[b];
+          let b1 = tiles[b + WX];
 //#for h in 0..2
 //#for c in 0..4
-        s$h$c_0 = fma(vec4f(a$h[$c]), b0, s$h$c_0);
-        s$h$c_1 = fma(vec4f(a$h[$c]), b1, s$h$c_1);
+          s$h$c_0 = fma(vec4f(a$h[$c]), b0, s$h$c_0);
+          s$h$c_1 = fma(vec4f(a$h[$c]), b1, s$h$c_1);
 //#end
+//#end
+        }
 //#end
       }
-//#end
     }
+    if (k0 >= p.k) { break; }
+    workgroupBarrier();
+//#for j in 0..4
+    tiles[place + $ju * S] = vec4f(f[0][$j], f[1][$j], f[2][$j], f[3][$j]);
+//#end
+    workgroupBarrier();
   }
   if (!alive) { return; }
+  // Written in a loop: once is enough of the epilogue's code.
+  var rows = array<vec4f, 16>(
 //#for h in 0..2
 //#for c in 0..4
-  {
-    let row = row0 + 8u * ty + $hu * 4u + $cu;
+    s$h$c_0, s$h$c_1,
+//#end
+//#end
+  );
+  for (var r = 0u; r < 8u; r++) {
+    let row = row0 + 8u * ty + r;
     if (row < p.m) {
       let i = p.outBase + (entry * p.m + row) * p.stride + p.column + col0 + 4u * tx;
-      write(s$h$c_0, col0 + 4u * tx, i);
-      write(s$h$c_1, col0 + 4u * (tx + WX), i + 4u * WX);
+      write(rows[2u * r], col0 + 4u * tx, i);
+      write(rows[2u * r + 1u], col0 + 4u * (tx + WX), i + 4u * WX);
     }
   }
-//#end
-//#end
 }

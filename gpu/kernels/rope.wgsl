@@ -20,14 +20,25 @@ fn main(at: Place, me: Lane) {
 }
 
 /// Cosine and sine of position * frequency. Both factors are cut into parts of twelve bits, whose products are exact; each is
-/// taken modulo 2 pi, as drivers are exact near 0 only.
+/// taken modulo 2 pi, and the series are for small angles only.
 fn turn(position: u32, frequency: f32) -> vec2f {
   let f_high = bitcast<f32>(bitcast<u32>(frequency) & 0xfffff000u);
   let f_low = frequency - f_high;
   let p_high = f32(position & 0xfffff000u);
   let p_low = f32(position & 0xfffu);
   let angle = wrap(p_high * f_high) + wrap(p_high * f_low) + wrap(p_low * f_high) + wrap(p_low * f_low);
-  return vec2f(cos(angle), sin(angle));
+  // Drivers' own functions are off by up to 1e-4. A quarter turn at most is left for the series.
+  let quarters = round(angle * 0.63661977);
+  let r = ((angle - quarters * 1.5703125) - quarters * 4.8375129699707e-4) - quarters * 7.549790126e-8;
+  let s = r * r;
+  let sine = r * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362880.0))));
+  let cosine = 1.0 + s * (-0.5 + s * (1.0 / 24.0 + s * (-1.0 / 720.0 + s * (1.0 / 40320.0 - s / 3628800.0))));
+  switch u32(i32(quarters) & 3) {
+    case 0u: { return vec2f(cosine, sine); }
+    case 1u: { return vec2f(-sine, cosine); }
+    case 2u: { return vec2f(-cosine, -sine); }
+    default: { return vec2f(sine, -cosine); }
+  }
 }
 
 /// a modulo 2 pi, which is 6.28125 + 0.00193500519 + 3.0199159e-7 in parts of few bits (Cody and Waite).

@@ -29,10 +29,13 @@ process.exitCode = await runPredict(process.argv.slice(2), {
         predictor.dispose();
         device.dispose();
       };
-      const { adapter } = device.report;
       return {
         predictor,
-        device: adapter.startsWith(device.kind) ? adapter : `${device.kind}: ${adapter}`,
+        // Asked for at the end: it may have been lost and replaced meanwhile.
+        get device(): string {
+          const { adapter } = device.report;
+          return adapter.startsWith(device.kind) ? adapter : `${device.kind}: ${adapter}`;
+        },
         close,
       };
     } catch (error) {

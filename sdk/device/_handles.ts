@@ -53,7 +53,7 @@ export class Store {
 
   release(buffer: HeldBuffer): void {
     buffer.handles--;
-    if (buffer.handles > 0 || this.disposed || this.abandoned) return;
+    if (buffer.handles > 0 || this.disposed) return;
     this.bytes -= buffer.bytes;
     this.backend.free(buffer.id);
   }

@@ -26,7 +26,10 @@ export class OutOfMemoryError extends Error {
   }
 }
 
-/** Thrown when a device stopped working: a trap, a worker that died, a lost GPU. */
+/**
+ * Thrown when a device stopped working (a trap, a worker that died, a lost GPU), and by what was lost with it; `device.recover()` opens the
+ * next one.
+ */
 export class DeviceLostError extends Error {
   /** The name of the class. */
   override readonly name = "DeviceLostError";

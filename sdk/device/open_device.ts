@@ -20,7 +20,7 @@ export interface OpenDeviceOptions {
   readonly threads?: number;
   /** Run the device in a worker, so that the caller's thread never computes. @default false */
   readonly offThread?: boolean;
-  /** A module compiled ahead, for platforms that refuse to compile while they run; one thread. */
+  /** A module compiled ahead, for platforms that refuse to compile while they run; one thread, and no GPU unless it is preferred. */
   readonly wasm?: WebAssembly.Module;
   /**
    * Open the next device when this one is lost, so that models can finish their calls; false: calls throw `DeviceLostError`. The order is the

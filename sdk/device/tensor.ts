@@ -20,7 +20,7 @@ export interface Tensor {
   readonly size: number;
   /** Bytes of its memory. */
   readonly bytes: number;
-  /** Whether it was given back, by hand, with its scope or with its device. */
+  /** Whether it was given back, by hand, with its scope or with its device; one that was lost was not. */
   readonly disposed: boolean;
   /** A copy of float32 contents; other element types are read by name. */
   read(): Promise<Float32Array>;
@@ -54,7 +54,7 @@ export interface Weight {
   readonly group: number;
   /** Bytes of its memory, scales included. */
   readonly bytes: number;
-  /** Whether it was given back, by hand, with its scope or with its device. */
+  /** Whether it was given back, by hand, with its scope or with its device; one that was lost was not. */
   readonly disposed: boolean;
   /** Gives its memory back. Twice is allowed. */
   dispose(): void;

@@ -169,6 +169,16 @@ describe("OrionMSPClassifier", () => {
       await clf.predict(X.slice(0, 1));
     }));
 
+  test("frees what a fit makes after its classifier was disposed of", () =>
+    withClassifier(async (clf) => {
+      const { X, y } = table(20, 2);
+      const before = clf.device.report.bytes;
+      const other = clf.fork();
+      const fit = other.fit(X, y, { onProgress: ({ stage }) => stage === "labels" && other.dispose() });
+      await assertRejects(() => fit, Error, "disposed");
+      assertEquals(clf.device.report.bytes, before);
+    }));
+
   test("recomputes with official weights, and restores them", () =>
     withClassifier(async (clf) => {
       const { X, y } = table(24, 3);

@@ -2,6 +2,7 @@ import { describe, test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "../../testing/assert.ts";
 import { mortal } from "../_mortal_test_backend.ts";
 import type { Backend } from "../backend.ts";
+import { createDevice } from "../core_device.ts";
 import { DeviceLostError, OutOfMemoryError, WeightsError } from "../errors.ts";
 import { openDevice } from "../open_device.ts";
 import { matmul } from "../ops/mod.ts";
@@ -179,6 +180,20 @@ describe("openOffThread()", () => {
     assertEquals(new Float32Array(await backend.read(1, 0, 8)), new Float32Array([2, 5]));
     assertEquals(data.length, 4);
     backend.dispose();
+  });
+
+  test("passes on what the backend says of itself", async () => {
+    const report = {
+      adapter: "a GPU",
+      features: ["shader-f16"],
+      variants: ["f16"],
+      measured: { readbackMs: 11, bytesPerSecond: 1e9 },
+    };
+    const device = createDevice(await openHere(() => Promise.resolve({ ...openReference(), report })));
+    const { adapter, features, variants, measured } = device.report;
+    assertEquals([adapter, features, variants], ["a GPU, off-thread", report.features, report.variants]);
+    assertEquals(measured, report.measured);
+    device.dispose();
   });
 
   test("rejects the next read with the failure's class and fields, then works on", async () => {
