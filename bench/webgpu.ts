@@ -35,11 +35,20 @@ const { adapter, features, variants, measured } = backend.report;
 const roof = await gpuRoof();
 const rows: Row[] = [];
 
+const spin = device.tensor(normals(random(11), 1 << 22), [2048, 2048]);
+const spinWeight = device.weight(normals(random(12), 1 << 22), [2048, 2048]);
+
+/** Keeps the GPU busy for some milliseconds, so that what follows does not run at the clock of an idle one. */
+function wakeUp(d: Device): void {
+  if (!quick) for (let i = 0; i < 16; i++) linear(d, spin, spinWeight).dispose();
+}
+
 /** Medians of the GPU's time for what `run` queues; its results are freed. */
 async function time(run: (d: Device) => void): Promise<{ ms: number; best: number }> {
   const times: number[] = [];
   for (let i = 0; i < RUNS + 1; i++) {
     const scope = device.scope();
+    wakeUp(scope);
     times.push(await backend.time(() => run(scope)));
     scope.dispose();
   }

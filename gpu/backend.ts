@@ -21,6 +21,8 @@ export interface WebGPUBackend extends Backend {
   readonly deviceBytes: number;
   /** Variants that were compiled. */
   readonly pipelines: number;
+  /** Gives idle buffers of the pool back to the GPU. */
+  trim(): void;
   /** Milliseconds that the GPU spends on what `run` queues; needs the feature `timestamp-query`. */
   time(run: () => void): Promise<number>;
 }
@@ -30,8 +32,8 @@ interface Held {
   readonly bytes: number;
 }
 
-/** Batches that may be under way when `flush` lets the caller go on. */
-const MOST_UNDER_WAY = 4;
+/** Batches that may be under way when `flush` lets the caller go on; many, as Deno hears of their end in steps of 11 ms. */
+const MOST_UNDER_WAY = 32;
 /** Buffers for readbacks that are kept. */
 const MOST_STAGING = 4;
 /** Milliseconds that the caller records before others have its thread. */
@@ -301,6 +303,7 @@ export function createWebGPUBackend(device: GPUDevice, caps: Caps, report: () =>
       while (underWay.length > MOST_UNDER_WAY && !lost) await Promise.race([underWay[0], losing.promise]);
       await settleKnown();
     },
+    trim: () => pool.trim(0),
     async time(work) {
       check();
       submit();

@@ -100,6 +100,7 @@ export async function measure(backend: WebGPUBackend, timed: boolean): Promise<M
     return { readbackMs, bytesPerSecond: ms > 0 ? 2 * bytes / ms * 1000 : 0 };
   } finally {
     scope.dispose();
+    backend.trim();
   }
 }
 

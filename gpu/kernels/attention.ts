@@ -88,6 +88,9 @@ const BUSY_GROUPS = 1024;
 const ROW_THREADS = 64;
 /** Scores of a slot of `attention_split` in one round: its keys times its queries. */
 const DEEP = 8;
+/** Vectors of a key that a thread of it holds at most, and vectors of all its queries. */
+const MOST_VECTORS = 4;
+const REGISTERS = 16;
 
 /** A part of the operation: ranges of batch entries, key heads and queries. */
 interface Part {
@@ -256,34 +259,28 @@ function whole(op: OpOf<"attention">, context: Context, part: Part, spans: Spans
     }];
   }
   if (group * lq <= FEW || headDim > WIDE) return overKeys(op, context, part);
-  const [wx, wy] = tileFor(caps, d4, lq);
+  const tile = tileFor(caps, d4, lq);
   return [{
     kernel: tiles,
-    constants: { ...tileConstants(wx, wy, d4), ...constants },
+    constants: { ...tile, ...constants },
     bind,
     params,
-    groups: batch * heads * Math.ceil(lq / (8 * wy)),
+    groups: batch * heads * Math.ceil(lq / (8 * tile.WY)),
   }];
 }
 
-/** The largest tile, in threads across and down, whose shared memory the adapter has. */
-function tileFor(caps: Caps, d4: number, lq: number): [wx: number, wy: number] {
-  const sizes: readonly [number, number][] = lq > 64 ? [[16, 16], [16, 8], [8, 8]] : [[16, 8], [8, 8]];
-  return sizes.find(([wx, wy]) => wx * wy <= caps.invocations && tileBytes(wx, wy, d4) <= caps.workgroupBytes) ??
-    [8, 8];
-}
-
-function tileConstants(wx: number, wy: number, d4: number): Constants {
-  const [bq, bk] = [8 * wy, 4 * wx];
-  const turned = 16 * (bq / 4 + 1 + bk / 4 + 1);
-  // As many rows of v as fit where q and k were; they divide a tile.
-  const vk = [16, 8].find((rows) => rows * d4 <= turned) ?? 4;
-  return { WX: wx, WY: wy, D4: d4, DV: Math.ceil(d4 / wx), VK: vk, STAGE: Math.max(turned, vk * d4) };
-}
-
-function tileBytes(wx: number, wy: number, d4: number): number {
-  const [bq, bk] = [8 * wy, 4 * wx];
-  return 16 * tileConstants(wx, wy, d4)["STAGE"]! + 4 * bk * bq + 8 * wx * wy + 12 * bq;
+/** The largest tile whose shared memory the adapter has. */
+function tileFor(caps: Caps, d4: number, lq: number): Constants & { readonly WY: number } {
+  const sizes = ([[16, 16], [16, 8], [8, 8], [8, 4]] as const).map(([wx, wy]) => {
+    // Each thread fetches one block of q or k, so a chunk has as many columns as the threads can fetch.
+    const td = wx === 16 ? 16 : 8;
+    // A row of v takes the place of a row of q beside k.
+    const width = Math.max(2 * wy + wx + 2, d4);
+    const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 8 * wx * wy + 96 * wy;
+    return { bytes, threads: wx * wy, tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) } };
+  });
+  const fitting = sizes.filter(({ bytes, threads }) => bytes <= caps.workgroupBytes && threads <= caps.invocations);
+  return (fitting.find(({ tile }) => lq > 64 || tile.WY < 16) ?? sizes.at(-1)!).tile;
 }
 
 /** A part of few queries, or of keys that cannot be bound at once: chunks of keys, then their merge. */
@@ -291,16 +288,19 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   const { caps } = context;
   const { lk, headDim } = op;
   const size = op.kvtype === DTYPE_CODE.f16 ? 2 : 4;
-  const lanes = 2 ** Math.ceil(Math.log2(Math.max(1, Math.ceil(headDim / 4))));
+  const group = op.heads / op.kvHeads;
+  const rowsAll = group * (part.i[1] - part.i[0]);
+  const r = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(rowsAll)));
+  // A thread holds as much of its queries as fits into registers: few threads then share a key, and few sums are folded.
+  const vectors = 2 ** Math.ceil(Math.log2(Math.max(1, Math.ceil(headDim / 4))));
+  const deep = Math.min(vectors, MOST_VECTORS, REGISTERS / r);
+  const lanes = vectors / deep;
   const threads = Math.max(lanes, Math.min(256, caps.invocations));
   if (lanes > threads) {
     throw new RangeError(
       `Cannot run attention on this GPU: heads of ${headDim} are wider than ${4 * caps.invocations}`,
     );
   }
-  const group = op.heads / op.kvHeads;
-  const rowsAll = group * (part.i[1] - part.i[0]);
-  const r = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(rowsAll)));
   const round = threads / lanes * (DEEP / r);
   const pairs = (part.b[1] - part.b[0]) * (part.kv[1] - part.kv[0]) * Math.ceil(rowsAll / r);
   // Chunks keep the GPU busy, and windows of keys can be bound.
@@ -322,7 +322,7 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
     const chunks = Math.ceil((range[1] - range[0]) / chunk);
     dispatches.push({
       kernel: split,
-      constants: { THREADS: threads, LANES: lanes, R: r, DEEP: DEEP / r, ...constants, ...(partial && { PARTS: 1 }) },
+      constants: { THREADS: threads, LANES: lanes, DV: deep, R: r, DEEP: DEEP / r, ...constants, ...(partial && { PARTS: 1 }) },
       bind: partial ? [...bind.slice(0, 5), NOTHING, NOTHING, scratch] : [...bind, NOTHING],
       params: { ...params, chunks, chunk, firstChunk: key / chunk, allChunks },
       groups: pairs * chunks,

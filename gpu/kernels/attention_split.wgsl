@@ -1,6 +1,6 @@
 // softmax(scale q k^T) v for few queries and many keys, as fast as keys and values can be read.
-// A workgroup owns R queries that share a key head, and one chunk of the keys. LANES threads hold a row of k and v, four
-// columns each; THREADS / LANES such slots walk over the chunk with an online softmax of their own and fold at the end.
+// A workgroup owns R queries that share a key head, and one chunk of the keys. LANES threads hold a row of k and v, DV runs
+// of four columns each; THREADS / LANES such slots walk over the chunk with an online softmax of their own and fold at the end.
 // With PARTS the chunks' results go to `parts`, for attention_merge.wgsl.
 
 const SLOTS: u32 = THREADS / LANES;
@@ -38,9 +38,11 @@ fn main(at: Place, me: Lane) {
   let h$r = kv_head * p.group + n$r / p.lq;
   let i$r = n$r % p.lq;
   let in$r = alive && n$r < p.group * p.lq;
-  var q$r = vec4f();
-  if (in$r) { q$r = load_q(p.qBase + b * p.qBatch + h$r * p.qHead + i$r * p.qRow, 4u * lane) * p.scale; }
-  var o$r = vec4f();
+//#for d in 0..DV
+  var q$r_$d = vec4f();
+  if (in$r) { q$r_$d = load_q(p.qBase + b * p.qBatch + h$r * p.qHead + i$r * p.qRow, 4u * (lane + $du * LANES)) * p.scale; }
+  var o$r_$d = vec4f();
+//#end
   var top$r = LOWEST;
   var sum$r = 0.0;
 //#end
@@ -48,10 +50,16 @@ fn main(at: Place, me: Lane) {
 //#for t in 0..DEEP
     {
       let j = j0 + $tu * SLOTS + slot;
-      var four = vec4f();
-      if (j < end) { four = load_k(ki + j * p.kRow, 4u * lane); }
+//#for d in 0..DV
+      var four$d = vec4f();
+      if (j < end) { four$d = load_k(ki + j * p.kRow, 4u * (lane + $du * LANES)); }
+//#end
 //#for r in 0..R
-      products[(($tu * SLOTS + slot) * R + $ru) * LANES + lane] = dot(q$r, four);
+      products[(($tu * SLOTS + slot) * R + $ru) * LANES + lane] = 0.0
+//#for d in 0..DV
+        + dot(q$r_$d, four$d)
+//#end
+        ;
 //#end
     }
 //#end
@@ -65,8 +73,10 @@ fn main(at: Place, me: Lane) {
     workgroupBarrier();
 //#for t in 0..DEEP
     let j$t = j0 + $tu * SLOTS + slot;
-    var v$t = vec4f();
-    if (j$t < end) { v$t = load_v(vi + j$t * p.vRow, 4u * lane); }
+//#for d in 0..DV
+    var v$t_$d = vec4f();
+    if (j$t < end) { v$t_$d = load_v(vi + j$t * p.vRow, 4u * (lane + $du * LANES)); }
+//#end
 //#end
 //#for r in 0..R
     {
@@ -80,12 +90,16 @@ fn main(at: Place, me: Lane) {
       let fade = exp(top$r - highest);
       top$r = highest;
       sum$r *= fade;
-      o$r *= fade;
+//#for d in 0..DV
+      o$r_$d *= fade;
+//#end
 //#for t in 0..DEEP
       {
         let power = select(0.0, exp(score$t - highest), score$t > LOWEST);
         sum$r += power;
-        o$r = fma(vec4f(power), v$t, o$r);
+//#for d in 0..DV
+        o$r_$d = fma(vec4f(power), v$t_$d, o$r_$d);
+//#end
       }
 //#end
     }
@@ -93,42 +107,58 @@ fn main(at: Place, me: Lane) {
     workgroupBarrier();
   }
   // Slots fold, query by query.
+  var mix_of = array<vec4f, R * DV>(
 //#for r in 0..R
+//#for d in 0..DV
+    o$r_$d,
+//#end
+//#end
+  );
+  var top_of = array<f32, R>(
+//#for r in 0..R
+    top$r,
+//#end
+  );
   if (lane == 0u) {
+//#for r in 0..R
     slot_top[$ru * SLOTS + slot] = top$r;
     slot_sum[$ru * SLOTS + slot] = sum$r;
+//#end
   }
-//#end
   workgroupBarrier();
-//#for r in 0..R
-  {
+  for (var r = 0u; r < R; r++) {
+    let n = block * R + r;
+    let h = kv_head * p.group + n / p.lq;
+    let i = n % p.lq;
+    let inside = alive && n < p.group * p.lq;
     var highest = LOWEST;
-    for (var s = 0u; s < SLOTS; s++) { highest = max(highest, slot_top[$ru * SLOTS + s]); }
-    mixes[me.local] = o$r * exp(top$r - highest);
-    workgroupBarrier();
-    if (in$r && slot == 0u) {
-      var mix = vec4f();
-      var sum = 0.0;
-      for (var s = 0u; s < SLOTS; s++) {
-        mix += mixes[s * LANES + lane];
-        sum = fma(slot_sum[$ru * SLOTS + s], exp(slot_top[$ru * SLOTS + s] - highest), sum);
-      }
+    for (var s = 0u; s < SLOTS; s++) { highest = max(highest, slot_top[r * SLOTS + s]); }
+    var sum = 0.0;
+    for (var s = 0u; s < SLOTS; s++) { sum = fma(slot_sum[r * SLOTS + s], exp(slot_top[r * SLOTS + s] - highest), sum); }
+    let place = (((b * p.heads + h) * p.lq + i) * p.allChunks + p.firstChunk + chunk) * (D + 2u);
+    for (var d = 0u; d < DV; d++) {
+      mixes[me.local] = mix_of[r * DV + d] * exp(top_of[r] - highest);
+      workgroupBarrier();
+      if (inside && slot == 0u) {
+        let column = 4u * (lane + d * LANES);
+        var mix = vec4f();
+        for (var s = 0u; s < SLOTS; s++) { mix += mixes[s * LANES + lane]; }
 //#if PARTS
-      let place = (((b * p.heads + h$r) * p.lq + i$r) * p.allChunks + p.firstChunk + chunk) * (D + 2u);
-//#for j in 0..4
-      if (4u * lane + $ju < D) { parts[place + 4u * lane + $ju] = mix[$j]; }
-//#end
-      if (lane == 0u) {
-        parts[place + D] = highest;
-        parts[place + D + 1u] = sum;
-      }
+        for (var j = 0u; j < 4u && column + j < D; j++) { parts[place + column + j] = mix[j]; }
 //#else
-      let factor = select(0.0, 1.0 / sum, sum > 0.0);
-      store(p.outBase + b * p.outBatch + h$r * p.outHead + i$r * p.outRow, 4u * lane, mix * factor);
-      if (lane == 0u) { store_lse(b, h$r, i$r, highest, sum); }
+        let factor = select(0.0, 1.0 / sum, sum > 0.0);
+        store(p.outBase + b * p.outBatch + h * p.outHead + i * p.outRow, column, mix * factor);
+//#end
+      }
+      workgroupBarrier();
+    }
+    if (inside && me.local == 0u) {
+//#if PARTS
+      parts[place + D] = highest;
+      parts[place + D + 1u] = sum;
+//#else
+      store_lse(b, h, i, highest, sum);
 //#end
     }
-    workgroupBarrier();
   }
-//#end
 }

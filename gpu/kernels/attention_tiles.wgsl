@@ -5,20 +5,19 @@
 const THREADS: u32 = WX * WY;
 const BQ: u32 = 8u * WY;
 const BK: u32 = 4u * WX;
-/// Vectors of a turned row of queries and keys; the odd one spreads the writes over the banks.
+/// Vectors of a row of queries; the odd one spreads the writes over the banks.
 const SQ: u32 = BQ / 4u + 1u;
-const SK: u32 = BK / 4u + 1u;
-/// Columns of q and k that are staged at once.
-const TD: u32 = 16u;
 const Q_BLOCKS: u32 = BQ / 4u * (TD / 4u);
 const BLOCKS: u32 = Q_BLOCKS + BK / 4u * (TD / 4u);
 /// Threads that share a row in the softmax, and the keys of each.
 const PER: u32 = THREADS / BQ;
 const PART: u32 = BK / PER;
 
-var<workgroup> stage: array<vec4f, STAGE>;
+/// A chunk of the columns of q and k, turned; then a chunk of the rows of v. Key t + WX e of a tile lies at place 4 t + e.
+/// Rows come first and are numbered by unrolled loops, so that bounds are checked once for all of them.
+var<workgroup> stage: array<array<vec4f, WIDTH>, TD>;
 /// Scores, then their exponentials: a vector holds four queries of one key.
-var<workgroup> powers: array<vec4f, BK * BQ / 4u>;
+var<workgroup> powers: array<array<vec4f, SQ>, BK>;
 var<workgroup> part_top: array<f32, THREADS>;
 var<workgroup> part_sum: array<f32, THREADS>;
 var<workgroup> row_top: array<f32, BQ>;
@@ -59,40 +58,40 @@ fn main(at: Place, me: Lane) {
     var s$h$c = vec4f();
 //#end
 //#end
-    for (var d0 = 0u; d0 < D; d0 += TD) {
-      workgroupBarrier();
-      for (var i = me.local; i < BLOCKS; i += THREADS) {
-        let of_q = i < Q_BLOCKS;
-        let block = select(i - Q_BLOCKS, i, of_q);
-        let along = block % (TD / 4u);
-        let beside = block / (TD / 4u);
-        let first = select(key0, row0, of_q) + 4u * beside;
-//#for r in 0..4
-        var f$r = vec4f();
-//#end
+    for (var d0 = 0u; ; d0 += TD) {
+      // Fetch this chunk while the one before, which lies in shared memory, is multiplied.
+      var f: array<vec4f, 4>;
+      let of_q = me.local < Q_BLOCKS;
+      let block = select(me.local - Q_BLOCKS, me.local, of_q);
+      let along = block % (TD / 4u);
+      let beside = block / (TD / 4u);
+      if (me.local < BLOCKS && d0 < D) {
         if (of_q) {
+          let first = row0 + 4u * beside;
+//#if VEC
 //#for r in 0..4
-          if (first + $ru < p.lq) { f$r = load_q(qi + (first + $ru) * p.qRow, d0 + 4u * along); }
+          if (first + $ru < p.lq) { f[$r] = load_q(qi + (first + $ru) * p.qRow, d0 + 4u * along); }
+//#end
+//#else
+          for (var r = 0u; r < 4u && first + r < p.lq; r++) { f[r] = load_q(qi + (first + r) * p.qRow, d0 + 4u * along); }
 //#end
         } else {
+          let first = key0 + beside;
+//#if VEC
 //#for r in 0..4
-          if (first + $ru < keys) { f$r = load_k(ki + (first + $ru) * p.kRow, d0 + 4u * along); }
+          if (first + $ru * WX < keys) { f[$r] = load_k(ki + (first + $ru * WX) * p.kRow, d0 + 4u * along); }
+//#end
+//#else
+          for (var r = 0u; r < 4u && first + r * WX < keys; r++) { f[r] = load_k(ki + (first + r * WX) * p.kRow, d0 + 4u * along); }
 //#end
         }
-        let width = select(SK, SQ, of_q);
-        let place = select(TD * SQ, 0u, of_q) + 4u * along * width + beside;
-//#for r in 0..4
-        stage[place + $ru * width] = vec4f(f0[$r], f1[$r], f2[$r], f3[$r]);
-//#end
       }
-      workgroupBarrier();
-      for (var d = 0u; d < TD; d += 4u) {
-//#for u in 0..4
+      if (d0 > 0u) {
+//#for d in 0..TD
         {
-          let a = (d + $uu) * SQ + 2u * ty;
-          let a0 = stage[a];
-          let a1 = stage[a + 1u];
-          let four = stage[TD * SQ + (d + $uu) * SK + tx];
+          let a0 = stage[$d][2u * ty];
+          let a1 = stage[$d][2u * ty + 1u];
+          let four = stage[$d][SQ + tx];
 //#for h in 0..2
 //#for c in 0..4
           s$h$c = fma(vec4f(a$h[$c]), four, s$h$c);
@@ -101,11 +100,20 @@ fn main(at: Place, me: Lane) {
         }
 //#end
       }
+      if (d0 >= D) { break; }
+      workgroupBarrier();
+      if (me.local < BLOCKS) {
+        let column = select(SQ, 0u, of_q) + beside;
+//#for r in 0..4
+        stage[4u * along + $ru][column] = vec4f(f[0][$r], f[1][$r], f[2][$r], f[3][$r]);
+//#end
+      }
+      workgroupBarrier();
     }
     // Scores go to shared memory, so that few threads can fold a whole row.
 //#for h in 0..2
 //#for e in 0..4
-    powers[(4u * tx + $eu) * (BQ / 4u) + 2u * ty + $hu] = p.scale * vec4f(s$h0[$e], s$h1[$e], s$h2[$e], s$h3[$e]);
+    powers[tx + WX * $eu][2u * ty + $hu] = p.scale * vec4f(s$h0[$e], s$h1[$e], s$h2[$e], s$h3[$e]);
 //#end
 //#end
     workgroupBarrier();
@@ -115,10 +123,9 @@ fn main(at: Place, me: Lane) {
     let i = min(row0 + row, p.lq - 1u);
     let seen = select(0u, keys_for(b, i), row0 + row < p.lq);
     for (var j = 0u; j < PART; j++) {
-      let place = (part + j) * (BQ / 4u) + row / 4u;
       let key = key0 + part + j;
-      if (key < seen && sees(i, key)) { highest = max(highest, powers[place][row % 4u]); }
-      else { powers[place][row % 4u] = LOWEST; }
+      if (key < seen && sees(i, key)) { highest = max(highest, powers[part + j][row / 4u][row % 4u]); }
+      else { powers[part + j][row / 4u][row % 4u] = LOWEST; }
     }
     part_top[me.local] = highest;
     workgroupBarrier();
@@ -127,10 +134,9 @@ fn main(at: Place, me: Lane) {
     for (var t = 0u; t < PER; t++) { highest = max(highest, part_top[t * BQ + row]); }
     var sum = 0.0;
     for (var j = 0u; j < PART; j++) {
-      let place = (part + j) * (BQ / 4u) + row / 4u;
-      let score = powers[place][row % 4u];
+      let score = powers[part + j][row / 4u][row % 4u];
       let power = select(0.0, exp(score - highest), score > LOWEST);
-      powers[place][row % 4u] = power;
+      powers[part + j][row / 4u][row % 4u] = power;
       sum += power;
     }
     part_sum[me.local] = sum;
@@ -154,32 +160,29 @@ fn main(at: Place, me: Lane) {
 //#end
     }
 //#end
-    for (var v0 = 0u; v0 < BK; v0 += VK) {
+    for (var v0 = 0u; v0 < BK; v0 += TD) {
       workgroupBarrier();
-      for (var i = me.local; i < VK * D4; i += THREADS) {
+      for (var i = me.local; i < TD * D4; i += THREADS) {
         let j = key0 + v0 + i / D4;
         var four = vec4f();
         if (j < keys) { four = load_v(vi + j * p.vRow, 4u * (i % D4)); }
-        stage[i] = four;
+        stage[i / D4][i % D4] = four;
       }
       workgroupBarrier();
-      for (var j = 0u; j < VK; j += 4u) {
-//#for u in 0..4
-        {
-          let place = (v0 + j + $uu) * (BQ / 4u) + 2u * ty;
-          let a0 = powers[place];
-          let a1 = powers[place + 1u];
+//#for u in 0..TD
+      {
+        let a0 = powers[v0 + $uu][2u * ty];
+        let a1 = powers[v0 + $uu][2u * ty + 1u];
 //#for j in 0..DV
-          let four$j = stage[(j + $uu) * D4 + min(tx + WX * $ju, D4 - 1u)];
+        let four$j = stage[$u][min(tx + WX * $ju, D4 - 1u)];
 //#for h in 0..2
 //#for c in 0..4
-          o$h$c_$j = fma(vec4f(a$h[$c]), four$j, o$h$c_$j);
+        o$h$c_$j = fma(vec4f(a$h[$c]), four$j, o$h$c_$j);
 //#end
 //#end
-//#end
-        }
 //#end
       }
+//#end
     }
   }
   if (!alive) { return; }

@@ -42,7 +42,6 @@ const FEW = 8;
 const FEW_THREADS = 64;
 /** Shared bytes of the large tile. */
 const LARGE_BYTES = 2 * 16 * 33 * 16;
-const UNROLL = 4;
 
 /** One product of rows of x with rows of w. */
 interface Product {
@@ -197,7 +196,7 @@ function product(caps: Caps, of: Product): Dispatch {
   const tile = 8 * wide;
   return {
     kernel: gemm,
-    constants: { WX: wide, TK: wide, UNROLL, ...variant },
+    constants: { WX: wide, TK: wide, ...variant },
     ...common,
     groups: batch * Math.ceil(m / tile) * Math.ceil(n / tile),
   };

@@ -8,7 +8,9 @@ const T: u32 = 8u * WX;
 const S: u32 = T / 4u + 1u;
 const HALF: u32 = WX * WX / 2u;
 
-var<workgroup> tiles: array<vec4f, 2u * TK * S>;
+/// Rows come first and are numbered by the unrolled loop, so that bounds are checked once for all of them.
+var<workgroup> tile_x: array<array<vec4f, S>, TK>;
+var<workgroup> tile_w: array<array<vec4f, S>, TK>;
 
 @compute @workgroup_size(WX * WX)
 fn main(at: Place, me: Lane) {
@@ -30,7 +32,6 @@ fn main(at: Place, me: Lane) {
   let beside = block / (TK / 4u);
   let start = select(p.wBase + entry * p.wBatch, p.xBase + entry * p.xBatch, of_x);
   let first = select(col0, row0, of_x) + 4u * beside;
-  let place = select(TK * S, 0u, of_x) + 4u * along * S + beside;
 
   let tx = me.local % WX;
   let ty = me.local / WX;
@@ -62,30 +63,32 @@ fn main(at: Place, me: Lane) {
 //#end
     }
     if (k0 > 0u) {
-      for (var kk = 0u; kk < TK; kk += UNROLL) {
-//#for u in 0..UNROLL
-        {
-          let a = (kk + $uu) * S + 2u * ty;
-          let b = (TK + kk + $uu) * S + tx;
-          let a0 = tiles[a];
-          let a1 = tiles[a + 1u];
-          let b0 = tiles[b];
-          let b1 = tiles[b + WX];
+//#for kk in 0..TK
+      {
+        let a0 = tile_x[$kk][2u * ty];
+        let a1 = tile_x[$kk][2u * ty + 1u];
+        let b0 = tile_w[$kk][tx];
+        let b1 = tile_w[$kk][tx + WX];
 //#for h in 0..2
 //#for c in 0..4
-          s$h$c_0 = fma(vec4f(a$h[$c]), b0, s$h$c_0);
-          s$h$c_1 = fma(vec4f(a$h[$c]), b1, s$h$c_1);
+        s$h$c_0 = fma(vec4f(a$h[$c]), b0, s$h$c_0);
+        s$h$c_1 = fma(vec4f(a$h[$c]), b1, s$h$c_1);
 //#end
-//#end
-        }
 //#end
       }
+//#end
     }
     if (k0 >= p.k) { break; }
     workgroupBarrier();
+    if (of_x) {
 //#for j in 0..4
-    tiles[place + $ju * S] = vec4f(f[0][$j], f[1][$j], f[2][$j], f[3][$j]);
+      tile_x[4u * along + $ju][beside] = vec4f(f[0][$j], f[1][$j], f[2][$j], f[3][$j]);
 //#end
+    } else {
+//#for j in 0..4
+      tile_w[4u * along + $ju][beside] = vec4f(f[0][$j], f[1][$j], f[2][$j], f[3][$j]);
+//#end
+    }
     workgroupBarrier();
   }
   if (!alive) { return; }

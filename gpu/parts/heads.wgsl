@@ -15,9 +15,7 @@ fn load_q(i: u32, d: u32) -> vec4f {
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 fn load_q(i: u32, d: u32) -> vec4f {
   var four = vec4f();
-//#for j in 0..4
-  if (d + $ju < D) { four[$j] = q[i + d + $ju]; }
-//#end
+  for (var j = 0u; j < 4u && d + j < D; j++) { four[j] = q[i + d + j]; }
   return four;
 }
 //#end
@@ -62,9 +60,7 @@ fn load_$t(i: u32, d: u32) -> vec4f {
   return $t_at(i + d);
 //#else
   var four = vec4f();
-//#for j in 0..4
-  if (d + $ju < D) { four[$j] = $t_one(i + d + $ju); }
-//#end
+  for (var j = 0u; j < 4u && d + j < D; j++) { four[j] = $t_one(i + d + j); }
   return four;
 //#end
 }
