@@ -53,6 +53,21 @@ export function refusalOf(adapter: GPUAdapter, software: boolean): string | unde
 }
 
 /**
+ * Asks for an adapter.
+ *
+ * @param gpu The entry to WebGPU.
+ * @param software Whether a software GPU will do.
+ * @throws Error whose message says why there is none to use.
+ */
+export async function findAdapter(gpu: GPU, software: boolean): Promise<GPUAdapter> {
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new Error("WebGPU finds no adapter");
+  const refusal = refusalOf(adapter, software);
+  if (refusal) throw new Error(refusal);
+  return adapter;
+}
+
+/**
  * Requests a device: with the adapter's limits, else with those and the limits that one implementation insists on, else with
  * the defaults.
  *

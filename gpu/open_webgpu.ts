@@ -4,7 +4,7 @@
  * @module
  */
 import type { BackendReport, MeasuredSpeed } from "../sdk/device/backend.ts";
-import { nameOf, refusalOf, requestDevice } from "./adapter.ts";
+import { findAdapter, nameOf, requestDevice } from "./adapter.ts";
 import { createWebGPUBackend, type WebGPUBackend } from "./backend.ts";
 import type { Caps } from "./kernel.ts";
 import { measure, prove } from "./prove.ts";
@@ -32,11 +32,7 @@ export async function openWebGPU(options: OpenWebGPUOptions = {}): Promise<WebGP
   const { software = false, gpu = await findGPU(), signal } = options;
   const find = async (): Promise<GPUAdapter> => {
     signal?.throwIfAborted();
-    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-    if (!adapter) throw new Error("WebGPU finds no adapter");
-    const refusal = refusalOf(adapter, software);
-    if (refusal) throw new Error(refusal);
-    return adapter;
+    return await findAdapter(gpu, software);
   };
   const wrong: string[] = [];
   for (const plain of [false, true]) {

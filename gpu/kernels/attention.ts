@@ -86,11 +86,8 @@ const MOST_ROWS = 8;
 const BUSY_THREADS = 8192;
 const BUSY_GROUPS = 1024;
 const ROW_THREADS = 64;
-/** Scores of a slot of `attention_split` in one round: its keys times its queries. */
-const DEEP = 8;
-/** Vectors of a key that a thread of it holds at most, and vectors of all its queries. */
-const MOST_VECTORS = 4;
-const REGISTERS = 16;
+/** Scores of a slot of `attention_split` in one round at most: its keys times its queries. */
+const SUMS = 16;
 
 /** A part of the operation: ranges of batch entries, key heads and queries. */
 interface Part {
@@ -276,7 +273,7 @@ function tileFor(caps: Caps, d4: number, lq: number): Constants & { readonly WY:
     const td = wx === 16 ? 16 : 8;
     // A row of v takes the place of a row of q beside k.
     const width = Math.max(2 * wy + wx + 2, d4);
-    const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 8 * wx * wy + 96 * wy;
+    const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 4 * wx * wy + 96 * wy;
     return { bytes, threads: wx * wy, tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) } };
   });
   const fitting = sizes.filter(({ bytes, threads }) => bytes <= caps.workgroupBytes && threads <= caps.invocations);
@@ -291,17 +288,15 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   const group = op.heads / op.kvHeads;
   const rowsAll = group * (part.i[1] - part.i[0]);
   const r = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(rowsAll)));
-  // A thread holds as much of its queries as fits into registers: few threads then share a key, and few sums are folded.
-  const vectors = 2 ** Math.ceil(Math.log2(Math.max(1, Math.ceil(headDim / 4))));
-  const deep = Math.min(vectors, MOST_VECTORS, REGISTERS / r);
-  const lanes = vectors / deep;
-  const threads = Math.max(lanes, Math.min(256, caps.invocations));
+  const lanes = 2 ** Math.ceil(Math.log2(Math.max(4, Math.ceil(headDim / 4))));
+  const deep = Math.min(8, SUMS / r);
+  const threads = Math.max(lanes, Math.min(caps.workgroupBytes < 1 << 15 ? 128 : 256, caps.invocations));
   if (lanes > threads) {
     throw new RangeError(
       `Cannot run attention on this GPU: heads of ${headDim} are wider than ${4 * caps.invocations}`,
     );
   }
-  const round = threads / lanes * (DEEP / r);
+  const round = threads / lanes * deep;
   const pairs = (part.b[1] - part.b[0]) * (part.kv[1] - part.kv[0]) * Math.ceil(rowsAll / r);
   // Chunks keep the GPU busy, and windows of keys can be bound.
   const busy = Math.ceil(lk / Math.ceil(BUSY_GROUPS / pairs) / round) * round;
@@ -322,7 +317,7 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
     const chunks = Math.ceil((range[1] - range[0]) / chunk);
     dispatches.push({
       kernel: split,
-      constants: { THREADS: threads, LANES: lanes, DV: deep, R: r, DEEP: DEEP / r, ...constants, ...(partial && { PARTS: 1 }) },
+      constants: { THREADS: threads, LANES: lanes, R: r, DEEP: deep, ...constants, ...(partial && { PARTS: 1 }) },
       bind: partial ? [...bind.slice(0, 5), NOTHING, NOTHING, scratch] : [...bind, NOTHING],
       params: { ...params, chunks, chunk, firstChunk: key / chunk, allChunks },
       groups: pairs * chunks,

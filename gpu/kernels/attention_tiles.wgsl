@@ -18,8 +18,8 @@ const PART: u32 = BK / PER;
 var<workgroup> stage: array<array<vec4f, WIDTH>, TD>;
 /// Scores, then their exponentials: a vector holds four queries of one key.
 var<workgroup> powers: array<array<vec4f, SQ>, BK>;
-var<workgroup> part_top: array<f32, THREADS>;
-var<workgroup> part_sum: array<f32, THREADS>;
+/// What each thread found in its part of a row.
+var<workgroup> found: array<f32, THREADS>;
 var<workgroup> row_top: array<f32, BQ>;
 var<workgroup> row_sum: array<f32, BQ>;
 var<workgroup> row_fade: array<vec4f, BQ / 4u>;
@@ -70,7 +70,7 @@ fn main(at: Place, me: Lane) {
           let first = row0 + 4u * beside;
 //#if VEC
 //#for r in 0..4
-          if (first + $ru < p.lq) { f[$r] = load_q(qi + (first + $ru) * p.qRow, d0 + 4u * along); }
+          f[$r] = load_q(qi + min(first + $ru, p.lq - 1u) * p.qRow, d0 + 4u * along);
 //#end
 //#else
           for (var r = 0u; r < 4u && first + r < p.lq; r++) { f[r] = load_q(qi + (first + r) * p.qRow, d0 + 4u * along); }
@@ -79,7 +79,7 @@ fn main(at: Place, me: Lane) {
           let first = key0 + beside;
 //#if VEC
 //#for r in 0..4
-          if (first + $ru * WX < keys) { f[$r] = load_k(ki + (first + $ru * WX) * p.kRow, d0 + 4u * along); }
+          f[$r] = load_k(ki + min(first + $ru * WX, keys - 1u) * p.kRow, d0 + 4u * along);
 //#end
 //#else
           for (var r = 0u; r < 4u && first + r * WX < keys; r++) { f[r] = load_k(ki + (first + r * WX) * p.kRow, d0 + 4u * along); }
@@ -127,11 +127,11 @@ fn main(at: Place, me: Lane) {
       if (key < seen && sees(i, key)) { highest = max(highest, powers[part + j][row / 4u][row % 4u]); }
       else { powers[part + j][row / 4u][row % 4u] = LOWEST; }
     }
-    part_top[me.local] = highest;
+    found[me.local] = highest;
     workgroupBarrier();
     let before = row_top[row];
     highest = before;
-    for (var t = 0u; t < PER; t++) { highest = max(highest, part_top[t * BQ + row]); }
+    for (var t = 0u; t < PER; t++) { highest = max(highest, found[t * BQ + row]); }
     var sum = 0.0;
     for (var j = 0u; j < PART; j++) {
       let score = powers[part + j][row / 4u][row % 4u];
@@ -139,12 +139,13 @@ fn main(at: Place, me: Lane) {
       powers[part + j][row / 4u][row % 4u] = power;
       sum += power;
     }
-    part_sum[me.local] = sum;
+    workgroupBarrier();
+    found[me.local] = sum;
     workgroupBarrier();
     if (me.local < BQ) {
       let fade = exp(before - highest);
       var total = row_sum[row] * fade;
-      for (var t = 0u; t < PER; t++) { total += part_sum[t * BQ + row]; }
+      for (var t = 0u; t < PER; t++) { total += found[t * BQ + row]; }
       row_sum[row] = total;
       row_top[row] = highest;
       row_fade[row / 4u][row % 4u] = fade;
@@ -163,10 +164,9 @@ fn main(at: Place, me: Lane) {
     for (var v0 = 0u; v0 < BK; v0 += TD) {
       workgroupBarrier();
       for (var i = me.local; i < TD * D4; i += THREADS) {
-        let j = key0 + v0 + i / D4;
-        var four = vec4f();
-        if (j < keys) { four = load_v(vi + j * p.vRow, 4u * (i % D4)); }
-        stage[i / D4][i % D4] = four;
+        // The powers of keys too many are zeros.
+        let j = min(key0 + v0 + i / D4, keys - 1u);
+        stage[i / D4][i % D4] = load_v(vi + j * p.vRow, 4u * (i % D4));
       }
       workgroupBarrier();
 //#for u in 0..TD

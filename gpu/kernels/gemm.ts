@@ -40,8 +40,9 @@ const gemv: Kernel = { ...gemm, name: "gemv", source: functions + operands + gem
 /** Rows that {@linkcode gemv} takes at most, and its threads. */
 const FEW = 8;
 const FEW_THREADS = 64;
-/** Shared bytes of the large tile. */
-const LARGE_BYTES = 2 * 16 * 33 * 16;
+/** Tiles: their side, threads across and down, runs of four columns of a thread, steps along k (each thread fetches one 4 x 4 block). */
+const LARGE = { side: 128, constants: { WX: 16, WY: 16, NV: 2, TK: 16 }, bytes: 2 * 16 * 33 * 16 };
+const SMALL = { side: 64, constants: { WX: 8, WY: 8, NV: 2, TK: 8 }, bytes: 2 * 8 * 17 * 16 };
 
 /** One product of rows of x with rows of w. */
 interface Product {
@@ -164,6 +165,7 @@ function product(caps: Caps, of: Product): Dispatch {
     ...flag("OUT_VEC", four(n, stride, column)),
     ...flag("F16", caps.f16 && wtype === WEIGHT_CODE.f16 && four(k)),
     ...flag("GROUPED", scales.id !== 0 && group !== k),
+    ...flag("GROUPS_OF_FOUR", scales.id !== 0 && group !== k && four(k, group)),
   };
   const common = {
     bind: [x, w, scales, bias, residual, out],
@@ -191,13 +193,12 @@ function product(caps: Caps, of: Product): Dispatch {
     return { kernel: gemv, constants, ...common, groups: batch * Math.ceil(n / 4) };
   }
   // Large tiles where they fill the machine; small ones waste less at the edges.
-  const large = caps.invocations >= 256 && caps.workgroupBytes >= LARGE_BYTES && batch * m * n >= 1 << 20;
-  const wide = large ? 16 : 8;
-  const tile = 8 * wide;
+  const large = batch * m * n >= 1 << 21 && caps.invocations >= 256 && caps.workgroupBytes >= LARGE.bytes;
+  const tile = large ? LARGE : SMALL;
   return {
     kernel: gemm,
-    constants: { WX: wide, TK: wide, ...variant },
+    constants: { ...tile.constants, ...variant },
     ...common,
-    groups: batch * Math.ceil(m / tile) * Math.ceil(n / tile),
+    groups: batch * Math.ceil(m / tile.side) * Math.ceil(n / tile.side),
   };
 }

@@ -32,7 +32,7 @@ const MOST = 2048;
 export function topk(op: OpOf<"topk">, context: Context): Dispatch[] {
   const { cols, k } = op;
   // Pairs take twice the room of numbers.
-  const widths = cols <= MOST ? [4 * cols, 4 * k] : [16 * cols, 4 * k];
+  const widths = cols <= MOST ? [4 * cols, 4 * k] : [4 * cols, 16 * cols, 4 * k];
   return Array.from(chunksOf(context.caps, op.rows, widths), ([from, to]) => {
     const call: Call = {
       x: rowsOf(op.x, 4 * cols, from, to),
@@ -105,7 +105,7 @@ function sortAll({ x, values, indices, rows, cols, k }: Call, context: Context):
   });
   const dispatches = [one({ FIRST: 1 }, rows * size)];
   for (let block = 2; block <= size; block *= 2) {
-    for (let step = block / 2; step > 0; step /= 2) dispatches.push(one({}, rows * size / 2, step, block));
+    for (let step = block / 2; step >= 1; step /= 2) dispatches.push(one({}, rows * size / 2, step, block));
   }
   return [...dispatches, one({ LAST: 1 }, rows * k)];
 }

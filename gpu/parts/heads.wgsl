@@ -8,8 +8,7 @@ const LOWEST = -3.4e38;
 //#if VEC
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 fn load_q(i: u32, d: u32) -> vec4f {
-  if (d >= D) { return vec4f(); }
-  return q[(i + d) / 4u];
+  return select(vec4f(), q[(i + min(d, D - 4u)) / 4u], d < D);
 }
 //#else
 @group(0) @binding(0) var<storage, read> q: array<f32>;
@@ -53,11 +52,11 @@ fn v_one(i: u32) -> f32 { return v[i]; }
 //#end
 //#end
 
+// What lies beyond D meets the zeros of q, or is not written.
 //#for t in k v
 fn load_$t(i: u32, d: u32) -> vec4f {
 //#if VEC
-  if (d >= D) { return vec4f(); }
-  return $t_at(i + d);
+  return $t_at(i + min(d, D - 4u));
 //#else
   var four = vec4f();
   for (var j = 0u; j < 4u && d + j < D; j++) { four[j] = $t_one(i + d + j); }

@@ -62,35 +62,36 @@ fn w_one(i: u32) -> f32 { return f32(extractBits(w[i / 8u], 4u * (i % 8u), 4u)) 
 
 @group(0) @binding(2) var<storage, read> scales: array<f32>; // [n] if p.scaled, [n, k / group] if GROUPED
 
-/// x[row, c..c + 4] of one batch entry; zeros outside.
+/// x[row, c..c + 4] of one batch entry; zeros beyond k. A row beyond m is another row: its sums are not written.
+/// Loads stand outside of conditions, so that many are under way at once.
 fn load_x(start: u32, row: u32, c: u32) -> vec4f {
-  if (row >= p.m || c >= p.k) { return vec4f(); }
-  let i = start + row * p.k + c;
+  let base = start + min(row, p.m - 1u) * p.k;
 //#if VEC
-  return x_at(i);
+  return select(vec4f(), x_at(base + min(c, p.k - 4u)), c < p.k);
 //#else
-  let last = start + row * p.k + p.k - 1u;
-  let four = vec4f(x[i], x[min(i + 1u, last)], x[min(i + 2u, last)], x[min(i + 3u, last)]);
-  return select(vec4f(), four, vec4u(c, c + 1u, c + 2u, c + 3u) < vec4u(p.k));
+  let at = min(vec4u(c, c + 1u, c + 2u, c + 3u), vec4u(p.k - 1u)) + base;
+  return select(vec4f(), vec4f(x[at.x], x[at.y], x[at.z], x[at.w]), vec4u(c, c + 1u, c + 2u, c + 3u) < vec4u(p.k));
 //#end
 }
 
-/// w[row, c..c + 4] of one batch entry; zeros outside.
-fn load_w(start: u32, row: u32, c: u32) -> vec4f {
-  if (row >= p.n || c >= p.k) { return vec4f(); }
-  let i = start + row * p.k + c;
+/// w[row, c..c + 4] of one batch entry. What lies beyond k meets the zeros of x; a row beyond n is another row.
+fn load_w(start: u32, row_: u32, c: u32) -> vec4f {
+  let row = min(row_, p.n - 1u);
+  let base = start + row * p.k;
 //#if VEC
-  let four = w_at(i);
+  let four = w_at(base + min(c, p.k - 4u));
 //#else
-  let last = start + row * p.k + p.k - 1u;
-  let some = vec4f(w_one(i), w_one(min(i + 1u, last)), w_one(min(i + 2u, last)), w_one(min(i + 3u, last)));
-  let four = select(vec4f(), some, vec4u(c, c + 1u, c + 2u, c + 3u) < vec4u(p.k));
+  let at = min(vec4u(c, c + 1u, c + 2u, c + 3u), vec4u(p.k - 1u)) + base;
+  let four = vec4f(w_one(at.x), w_one(at.y), w_one(at.z), w_one(at.w));
 //#end
 //#if GROUPED
-  let last_group = p.k / p.group - 1u;
-  let at = row * (last_group + 1u);
-  let numbers = min(vec4u(c, c + 1u, c + 2u, c + 3u) / p.group, vec4u(last_group));
-  return four * vec4f(scales[at + numbers.x], scales[at + numbers.y], scales[at + numbers.z], scales[at + numbers.w]);
+  let groups = p.k / p.group;
+//#if GROUPS_OF_FOUR
+  return four * scales[row * groups + min(c / p.group, groups - 1u)];
+//#else
+  let numbers = row * groups + min(vec4u(c, c + 1u, c + 2u, c + 3u) / p.group, vec4u(groups - 1u));
+  return four * vec4f(scales[numbers.x], scales[numbers.y], scales[numbers.z], scales[numbers.w]);
+//#end
 //#else
   return four;
 //#end

@@ -8,6 +8,7 @@ import { createDevice } from "./core_device.ts";
 import type { Device, DeviceAttempt, DeviceReport } from "./device.ts";
 import { openReference } from "./reference/mod.ts";
 import { type BackendOptions, type OffThreadHost, openOffThread } from "./worker/off_thread.ts";
+import type { Avoided } from "./worker/protocol.ts";
 import type { Variant } from "../../wasm/env.ts";
 import type { Helper } from "./worker/relay.ts";
 import { spawnWorker } from "./worker/spawn.ts";
@@ -43,11 +44,11 @@ export interface OpenDeviceOptions {
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const tried: DeviceAttempt[] = [];
   const { prefer, threads, wasm, offThread, recover = true, onReport } = options;
-  const open = (signal: AbortSignal | undefined, avoid: readonly DeviceKind[]): Promise<Backend> => {
+  const open = (signal: AbortSignal | undefined, avoid: Avoided): Promise<Backend> => {
     const own = { prefer, threads, wasm, signal, avoid };
     return offThread ? openOffThread(OFF_THREAD, own, tried) : openBackend(own, tried);
   };
-  const backend = await open(options.signal, []);
+  const backend = await open(options.signal, {});
   const device = createDevice(
     backend,
     tried,
@@ -76,7 +77,7 @@ export async function openBackend(
   tried: DeviceAttempt[],
   helper?: Helper,
 ): Promise<Backend> {
-  const { prefer, signal, avoid = [] } = options;
+  const { prefer, signal, avoid = {} } = options;
   if (prefer !== undefined && !Object.hasOwn(OPENERS, prefer)) {
     throw new TypeError(`Cannot open a device of kind "${prefer}": expected webgpu, wasm or reference`);
   }
@@ -86,7 +87,7 @@ export async function openBackend(
     signal?.throwIfAborted();
     const begin = performance.now();
     try {
-      if (avoid.includes(kind)) throw new Error("It was lost twice, so it is not tried again");
+      if (avoid[kind] !== undefined) throw new Error(avoid[kind]);
       const backend = await OPENERS[kind](options, tried, helper);
       if (signal?.aborted) backend.dispose();
       signal?.throwIfAborted();
@@ -110,8 +111,15 @@ function orderOf({ prefer, wasm }: BackendOptions): readonly DeviceKind[] {
   return [prefer ?? "webgpu", "wasm"];
 }
 
-function twice(kinds: readonly DeviceKind[]): DeviceKind[] {
-  return kinds.filter((kind, i) => kinds.indexOf(kind) < i);
+function twice(kinds: readonly DeviceKind[]): Avoided {
+  const again = kinds.filter((kind, i) => kinds.indexOf(kind) < i);
+  return Object.fromEntries(again.map((kind) => [kind, "It was lost twice, so it is not tried again"]));
+}
+
+/** Why no GPU is to be opened. The file is loaded alone: most machines need no more of `gpu/`. */
+async function refuseGPU(prefer: DeviceKind | undefined): Promise<string | undefined> {
+  const { refusalOfGPU } = await import("../../gpu/refusal.ts");
+  return await refusalOfGPU({ software: prefer === "webgpu" });
 }
 
 type Opener = (
@@ -122,6 +130,8 @@ type Opener = (
 
 const OPENERS: Readonly<Record<DeviceKind, Opener>> = {
   webgpu: async ({ prefer, signal }) => {
+    const refusal = await refuseGPU(prefer);
+    if (refusal !== undefined) throw new Error(refusal);
     const { openWebGPU } = await import("../../gpu/mod.ts");
     return await openWebGPU({ software: prefer === "webgpu", signal });
   },
@@ -149,6 +159,13 @@ const OFF_THREAD: OffThreadHost = {
       const { source } = await import("./worker/bundle.js");
       return spawnWorker(source, handlers);
     }
+  },
+  async avoid(options) {
+    const { prefer, avoid = {} } = options;
+    if (avoid.webgpu !== undefined || !orderOf(options).includes("webgpu")) return avoid;
+    // Deno may crash at its exit when a worker that asked for an adapter is still there.
+    const refusal = await refuseGPU(prefer);
+    return refusal === undefined ? avoid : { ...avoid, webgpu: refusal };
   },
   spawn: spawnWorker,
   async load(build) {

@@ -2,9 +2,9 @@
 
     python -m pretrain.train DIR --preset tiny --steps 200 --cells 20000
     torchrun --nproc_per_node 2 -m pretrain.train DIR --total-minutes 19 --minutes 9.5 --compile
+    torchrun --nproc_per_node 2 -m pretrain.train DIR --init WEIGHTS.safetensors --total-minutes 9 --rate 7e-4 --warmup 100 --hold 0.2
 """
 
-import argparse
 import csv
 import datetime
 import os
@@ -16,14 +16,14 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from .config import PRESETS, ModelConfig
 from .flat import AdamW, FlatModel
 from .layers import compile_ops
-from .model import OrionMSP
+from .options import parse
 from .priors import VERSION
 from .priors.mixture import draw_batch
 from .priors.shapes import Limits, draw_shape, step_rng
 from .schedule import Clock, ema_decay, rate_at
+from .start import first_model, steps_behind
 from .state import load_state, save_state
 
 COLUMNS = ("step", "tables", "seconds", "progress", "rate", "loss", "frequency_loss", "grad_norm", "held_out", "held_out_frequency")
@@ -47,33 +47,6 @@ def batch_seed(seed, step, rank):
     return ((seed * 1_000_003 + step) * 64 + rank) & 0x7FFF_FFFF_FFFF
 
 
-def parse(argv=None):
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Train a model on synthetic tables")
-    parser.add_argument("folder", help="state folder; training goes on from the state in it")
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="integer configuration keys to change")
-    parser.add_argument("--steps", type=int, help="schedule and end by global step")
-    parser.add_argument("--total-minutes", type=float, help="schedule and end by training time over all pieces")
-    parser.add_argument("--minutes", type=float, help="wall-clock limit of this piece, start-up and saving included")
-    parser.add_argument("--stop-after", type=int, help="end this piece after so many of its steps")
-    parser.add_argument("--finish", action="store_true", help="bend the schedule so that it ends with this piece")
-    parser.add_argument("--cells", type=int, default=Limits.cells, help="rows x (features + 8) x tables per step and rank")
-    parser.add_argument("--max-rows", type=int, default=Limits.rows[1])
-    parser.add_argument("--max-features", type=int, default=Limits.features[1])
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--compile", action="store_true", help="compile the pointwise-heavy functions")
-    parser.add_argument("--held-out", type=int, default=16, help="held-out batches per rank (0: none)")
-    parser.add_argument("--held-out-every", type=int, default=1000)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--save-every", type=float, default=180, help="seconds between safety copies of the state")
-    args = parser.parse_args(argv)
-    if not args.steps and not args.total_minutes:
-        parser.error("One of --steps and --total-minutes is needed")
-    return args
-
-
 class Run:
     """Everything one rank holds."""
 
@@ -93,12 +66,10 @@ class Run:
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
         state = load_state(args.folder)
-        config = ModelConfig.from_dict(state["config"]) if state else PRESETS[args.preset]
-        if not state and args.set:
-            config = replace(config, **{k: int(v) for k, v in (item.split("=") for item in args.set)})
-        self.config = config
         torch.manual_seed(args.seed)
-        self.flat = FlatModel(OrionMSP(config).init_for_training(), self.device, torch.bfloat16 if cuda else torch.float32)
+        model, self.origin = first_model(args, state)
+        self.config = model.config
+        self.flat = FlatModel(model, self.device, torch.bfloat16 if cuda else torch.float32)
         self.vector = self.flat.vector
         self.optimizer = AdamW(self.vector.numel(), self.flat.decayed, self.device)
         self.ema = self.vector.detach().clone()
@@ -115,6 +86,9 @@ class Run:
         piece = args.minutes * 60 - used - 8 if args.minutes else None
         self.clock = Clock(args.steps, args.total_minutes and args.total_minutes * 60, self.step, seconds, piece, args.finish)
         self.limits = Limits(rows=(min(64, args.max_rows), args.max_rows), features=(2, args.max_features), cells=args.cells)
+        if self.origin:
+            # The first training had the curriculum already.
+            self.limits = replace(self.limits, ramp=(-1.0, 0.0))
 
     def restore(self, state):
         """Go on from a saved state."""
@@ -153,13 +127,19 @@ class Run:
         dist.broadcast(t, 0)
         return t.tolist()
 
+    def rate(self, progress):
+        """Learning rate of the next step."""
+        return rate_at(progress, self.step, self.args.rate, self.args.warmup, self.args.hold)
+
     def train_step(self, progress):
         """One update; returns (loss, frequency loss, gradient norm) on the device."""
-        shape = draw_shape(step_rng(self.args.seed, self.step), progress, self.limits)
-        loss, reference = self.forward(self.vector, shape, self.step)
+        # Weights from a file have seen the tables of their own steps.
+        drawn = self.step + steps_behind(self.origin)
+        shape = draw_shape(step_rng(self.args.seed, drawn), progress, self.limits)
+        loss, reference = self.forward(self.vector, shape, drawn)
         loss.backward()
         grad = self.all_reduce(self.vector.grad)
-        rate = rate_at(progress, self.step, self.args.rate)
+        rate = self.rate(progress)
         norm = self.optimizer.step(self.vector, grad, rate, self.step + 1)
         self.vector.grad = None
         self.ema.lerp_(self.vector.detach(), 1 - ema_decay(self.step))
@@ -187,8 +167,11 @@ class Run:
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "steps": self.step, "tables": self.tables,
             "seconds": round(self.clock.seconds(), 1), "seed": a.seed, "prior_version": VERSION, "ranks": self.world,
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu", "torch": torch.__version__,
-            "rate": a.rate, "limits": asdict(self.limits), "pieces": self.pieces + [{"to_step": self.step, "ranks": self.world}],
+            "rate": a.rate, "warmup": a.warmup, "hold": a.hold, "limits": asdict(self.limits),
+            "pieces": self.pieces + [{"to_step": self.step, "ranks": self.world}],
         }
+        if self.origin:
+            provenance["init"] = self.origin
         meta = {"step": self.step, "tables": self.tables, "seconds": self.clock.seconds(), "config": self.config.to_dict(),
                 "pieces": provenance["pieces"], "provenance": provenance}
         moments = {"m": self.optimizer.m.to(torch.bfloat16).cpu(), "v": self.optimizer.v.to(torch.bfloat16).cpu()}
@@ -210,31 +193,29 @@ class Run:
 
     def loop(self):
         """Train until the schedule or this piece ends."""
-        window, saved, first = [], time.monotonic(), self.step
-        progress, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
-        while not over:
+        window, saved, last = [], time.monotonic(), None if self.args.stop_after is None else self.step + self.args.stop_after
+        if self.origin and not self.step:
+            self.log((0, 0, "0.0", "0.0000", f"{self.rate(0):.2e}", "", "", "", *(f"{v:.4f}" for v in self.held_out())))
+        following, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
+        while not over and self.step != last:
+            progress = following
             window.append(self.train_step(progress))
-            held = None
-            if self.step % self.args.held_out_every == 0:
-                held = self.held_out()
-            if self.step % self.args.log_every == 0 or held:
+            if self.step % SYNC == 0 or self.args.steps:
+                following, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
+            ends = over or self.step == last
+            held = self.held_out() if ends or self.step % self.args.held_out_every == 0 else None
+            if held or self.step % self.args.log_every == 0:
                 self.report(window, progress, held or ("", ""))
                 window = []
-            if self.step % SYNC == 0 or self.args.steps:
-                progress, over = self.agree(self.clock.progress(self.step), float(self.clock.over(self.step)))
-            if self.args.stop_after and self.step - first >= self.args.stop_after:
-                break
-            if time.monotonic() - saved > self.args.save_every:
+            if not ends and time.monotonic() - saved > self.args.save_every:
                 self.save()
                 saved = time.monotonic()
-        if window:
-            self.report(window, progress, self.held_out())
         self.save()
 
     def report(self, window, progress, held):
         """Mean of the last steps, over the ranks, as one line."""
         loss, reference, norm = self.all_reduce(torch.stack(window).nanmean(0)).tolist()
-        rate = rate_at(progress, self.step, self.args.rate)
+        rate = self.rate(progress)
         numbers = (f"{v:.4f}" if v != "" else "" for v in (loss, reference, norm, *held))
         self.log((self.step, self.tables, f"{self.clock.seconds():.1f}", f"{progress:.4f}", f"{rate:.2e}", *numbers))
 

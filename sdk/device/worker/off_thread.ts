@@ -7,13 +7,16 @@ import type { Backend } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError } from "../errors.ts";
 import { type Op, WEIGHT_BITS, type WeightType } from "../ops.ts";
-import { type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
+import { endAtExit } from "./leave.ts";
+import { type Avoided, type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
 import { type Helper, helpWorker, type RelayRequest } from "./relay.ts";
 import type { Spawned, SpawnHandlers } from "./spawn.ts";
 
 /** Starts the worker that computes, and helps it. */
 export interface OffThreadHost extends Helper {
   spawnServer(handlers: SpawnHandlers): Promise<Spawned>;
+  /** Adds what the caller's thread knows better than the worker to what is not to be tried. */
+  avoid(options: RemoteOptions): Promise<Avoided>;
 }
 
 /** What to open, and when to give up. */
@@ -41,9 +44,10 @@ export async function openOffThread(
   options: BackendOptions,
   tried: DeviceAttempt[],
 ): Promise<Backend> {
-  const { signal, prefer, threads, wasm, avoid } = options;
+  const { signal, prefer, threads, wasm } = options;
   signal?.throwIfAborted();
   const opened = Promise.withResolvers<Response & { kind: "opened" }>();
+  opened.promise.catch(() => {});
   const relay = helpWorker(host, (news) => post(worker, news));
   let hear = (response: Response): void => {
     if (response.kind === "refused") {
@@ -79,11 +83,18 @@ export async function openOffThread(
   signal?.addEventListener("abort", abort);
   worker.hold(true);
   try {
+    // The worker loads meanwhile.
+    const avoid = await host.avoid(options);
     post(worker, { kind: "open", options: { prefer, threads, wasm, avoid } });
     const answer = await opened.promise;
     const remote = createRemote(worker, end, answer);
+    const asked = avoid.webgpu === undefined && answer.tried.some(({ kind }) => kind === "webgpu");
+    const forget = asked ? endAtExit(end) : undefined;
     hear = remote.hear;
-    lose = remote.lose;
+    lose = (reason) => {
+      forget?.();
+      remote.lose(reason);
+    };
     return remote.backend;
   } catch (error) {
     end();

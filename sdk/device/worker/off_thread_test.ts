@@ -24,6 +24,7 @@ function openScript(script: string, signal?: AbortSignal): Promise<Backend> {
   const host = {
     spawnServer: (handlers: Parameters<typeof spawnWorker>[1]) =>
       Promise.resolve(spawnWorker(PORT + script, handlers)),
+    avoid: () => Promise.resolve({}),
     spawn: spawnWorker,
     load: () => Promise.reject(new Error("no builds")),
   };
@@ -54,6 +55,7 @@ function openHere(open: OpenBackend = () => Promise.resolve(openReference())): P
         };
         return Promise.resolve(spawned);
       },
+      avoid: () => Promise.resolve({}),
       spawn: spawnWorker,
       load: () => Promise.reject(new Error("no builds")),
     },

@@ -9,13 +9,16 @@ import { DeviceLostError, OutOfMemoryError, WeightsError } from "../errors.ts";
 import type { Op } from "../ops.ts";
 import type { RelayNews, RelayRequest } from "./relay.ts";
 
+/** Reasons, as sentences, not to try kinds of devices. */
+export type Avoided = Readonly<Partial<Record<DeviceKind, string>>>;
+
 /** What can be opened in another thread. */
 export interface RemoteOptions {
   readonly prefer?: DeviceKind | undefined;
   readonly threads?: number | undefined;
   readonly wasm?: WebAssembly.Module | undefined;
-  /** Kinds that are not tried. */
-  readonly avoid?: readonly DeviceKind[] | undefined;
+  /** Kinds that are not tried, each with the reason. */
+  readonly avoid?: Avoided | undefined;
 }
 
 /**

@@ -1,0 +1,191 @@
+/**
+ * Calls of operations with the sizes of their tensors, and what a device would say of their dispatches, for tests without a
+ * GPU.
+ *
+ * @module
+ */
+import { DTYPE_CODE, type Op, type OpName, type OpOf, OPS, WEIGHT_CODE } from "../../sdk/device/ops.ts";
+import { assert, assertEquals } from "../../sdk/testing/assert.ts";
+import { ALIGNMENT, type Caps, type Dispatch, sourceOf, variantOf } from "../kernel.ts";
+import { type Workgroup, workgroupOf } from "./_test_workgroup.ts";
+import { dispatchesOf, packedBytes } from "./mod.ts";
+
+/** The least adapter that WebGPU promises. */
+export const CAPS: Caps = {
+  maxBinding: 1 << 27,
+  workgroupBytes: 1 << 14,
+  invocations: 256,
+  f16: false,
+  subgroups: false,
+};
+
+/** An operation, and the bytes of its tensors by the names of their fields; those that are not named are absent. */
+export interface Call {
+  readonly op: Op;
+  readonly bytes: ReadonlyMap<number, number>;
+}
+
+function callOf<N extends OpName>(
+  name: N,
+  fields: Partial<OpOf<N>>,
+  tensors: Readonly<Partial<Record<keyof OpOf<N>, number>>>,
+): Call {
+  const bytes = new Map<number, number>();
+  const numbers = Object.keys(OPS[name].fields).map((field) => {
+    const size = tensors[field as keyof OpOf<N>];
+    if (size === undefined) return [field, 0];
+    bytes.set(bytes.size + 1, size);
+    return [field, bytes.size];
+  });
+  return { op: { op: name, ...Object.fromEntries(numbers), ...fields } as unknown as Op, bytes };
+}
+
+/** The dispatches of a call, each checked as the device will. */
+export function dispatch({ op, bytes }: Call, caps: Caps = CAPS): Dispatch[] {
+  const sizes = new Map(bytes);
+  let last = 0;
+  const scratch = (size: number): number => {
+    sizes.set(--last, size);
+    return last;
+  };
+  const dispatches = dispatchesOf(op, { caps, scratch }, (id) => sizes.get(id)!);
+  assert(dispatches.length > 0, `${op.op} does nothing`);
+  for (const each of dispatches) {
+    const problem = problemOf(each, caps, sizes);
+    assertEquals(problem, undefined, `${each.kernel.name}: ${problem} in ${JSON.stringify({ op, caps })}`);
+  }
+  return dispatches;
+}
+
+/** What a device would not accept, if anything. */
+function problemOf(
+  { kernel, constants, bind, params, groups }: Dispatch,
+  caps: Caps,
+  sizes: ReadonlyMap<number, number>,
+) {
+  const accesses = Object.values(kernel.bindings);
+  if (bind.length !== accesses.length) return `${bind.length} windows for ${accesses.length} bindings`;
+  for (const [i, { id, offset, bytes }] of bind.entries()) {
+    if (id === 0) {
+      if (offset !== 0 || bytes !== 0) return "nothing has bytes";
+      continue;
+    }
+    if (!Number.isInteger(offset) || offset < 0 || offset % ALIGNMENT !== 0) {
+      return `window ${i} begins at ${offset}`;
+    }
+    if (!(bytes > 0 && bytes <= caps.maxBinding)) return `window ${i} has ${bytes} bytes`;
+    if (!(offset + bytes <= sizes.get(id)!)) {
+      return `window ${i} ends at ${offset + bytes} of ${sizes.get(id)}`;
+    }
+    if (bind.some((other, j) => other.id === id && accesses[i] === "write" && i !== j)) {
+      return `window ${i} is bound beside another of its buffer`;
+    }
+  }
+  if (!Number.isInteger(groups) || groups < 1) return `${groups} workgroups`;
+  for (const [name, type] of Object.entries(kernel.params)) {
+    const value = params[name];
+    if (typeof value !== "number" || Number.isNaN(value)) return `parameter ${name} is ${value}`;
+    if (type === "u" && !(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) {
+      return `parameter ${name} is ${value}`;
+    }
+  }
+  for (const name in params) if (!(name in kernel.params)) return `the kernel has no parameter ${name}`;
+  for (const [name, value] of Object.entries(constants)) {
+    if (!(Number.isInteger(value) && value >= 0)) return `constant ${name} is ${value}`;
+  }
+  const { threads, bytes } = workgroup(kernel, constants);
+  if (threads > caps.invocations) return `a workgroup has ${threads} threads`;
+  if (bytes > caps.workgroupBytes) return `a workgroup shares ${bytes} bytes`;
+  return undefined;
+}
+
+const workgroups = new Map<string, Workgroup>();
+
+function workgroup(kernel: Dispatch["kernel"], constants: Dispatch["constants"]): Workgroup {
+  const name = variantOf(kernel, constants);
+  const known = workgroups.get(name) ?? workgroupOf(sourceOf(kernel, constants));
+  workgroups.set(name, known);
+  return known;
+}
+
+/** What a product with a weight is made of. */
+export interface LinearShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly type?: keyof typeof WEIGHT_CODE;
+  /** Groups of inputs that share a scale. @default 1 */
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly residual?: "none" | "other" | "out";
+}
+
+/** A linear layer. */
+export function linearOf(
+  { m, n, k, type = "f32", groups = 1, bias = false, residual = "none" }: LinearShape,
+): Call {
+  const wtype = WEIGHT_CODE[type];
+  const scaled = type === "i8" || type === "i4";
+  const call = callOf("linear", { m, n, k, wtype, group: k / groups }, {
+    x: 4 * m * k,
+    w: packedBytes(n, k, wtype),
+    ...(scaled && { scales: 4 * n * groups }),
+    ...(bias && { bias: 4 * n }),
+    ...(residual === "other" && { residual: 4 * m * n }),
+    out: 4 * m * n,
+  });
+  return residual === "out"
+    ? { ...call, op: { ...call.op, residual: (call.op as OpOf<"linear">).out } as Op }
+    : call;
+}
+
+/** What attention is made of; all numbers not given are 1. */
+export interface AttentionShape {
+  readonly batch?: number;
+  readonly kvHeads?: number;
+  readonly group?: number;
+  readonly headDim: number;
+  readonly lq: number;
+  readonly lk: number;
+  readonly half?: boolean;
+  readonly causal?: boolean;
+  readonly extras?: boolean;
+}
+
+/** Attention whose heads lie side by side in rows. */
+export function attentionOf(shape: AttentionShape): Call {
+  const { batch = 1, kvHeads = 1, group = 1, headDim, lq, lk, half = false, causal = false, extras = false } =
+    shape;
+  const heads = kvHeads * group;
+  const [row, kvRow] = [heads * headDim, kvHeads * headDim];
+  const kvBytes = (half ? 2 : 4) * batch * lk * kvRow;
+  return callOf("attention", {
+    ...{ batch, heads, kvHeads, headDim, lq, lk },
+    ...{ qRow: row, outRow: row, kRow: kvRow, vRow: kvRow },
+    ...{ qHead: headDim, kHead: headDim, vHead: headDim, outHead: headDim },
+    ...{ qBatch: lq * row, outBatch: lq * row, kBatch: lk * kvRow, vBatch: lk * kvRow },
+    kvtype: half ? DTYPE_CODE.f16 : DTYPE_CODE.f32,
+    causal: causal ? 1 : 0,
+    scale: headDim ** -0.5,
+  }, {
+    q: 4 * batch * lq * row,
+    k: kvBytes,
+    v: kvBytes,
+    out: 4 * batch * lq * row,
+    ...(extras && { mask: lq * lk, lens: 4 * batch, lse: 4 * batch * heads * lq }),
+  });
+}
+
+/** The others, by their sizes. */
+export const topkOf = (rows: number, cols: number, k: number): Call =>
+  callOf("topk", { rows, cols, k }, { x: 4 * rows * cols, values: 4 * rows * k, indices: 4 * rows * k });
+export const scanOf = (rows: number, cols: number, dtype: number = DTYPE_CODE.f32): Call =>
+  callOf("scan", { rows, cols, dtype }, { x: 4 * rows * cols, out: 4 * rows * cols });
+export const gatherOf = (n: number, width: number, size: number, sources: number): Call =>
+  callOf("gather", { n, width, size }, { x: sources * width * size, index: 4 * n, out: n * width * size });
+export const matmulOf = (batch: number, m: number, n: number, k: number, shared = false): Call =>
+  callOf("matmul", { batch, m, n, k, aBatch: m * k, bBatch: shared ? 0 : n * k, alpha: 1 }, {
+    a: 4 * batch * m * k,
+    b: 4 * (shared ? 1 : batch) * n * k,
+    out: 4 * batch * m * n,
+  });
