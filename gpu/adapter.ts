@@ -36,7 +36,8 @@ export interface RequestedDevice {
 /** The adapter's name for people. */
 export function nameOf({ info }: GPUAdapter): string {
   const { description, device, architecture, vendor } = info;
-  return description || [vendor, architecture, device].filter((word) => word !== "").join(" ") || "unnamed adapter";
+  return description || [vendor, architecture, device].filter((word) => word !== "").join(" ") ||
+    "unnamed adapter";
 }
 
 /** Why the adapter is not to be used, if it is not. */
@@ -47,7 +48,9 @@ export function refusalOf(adapter: GPUAdapter, software: boolean): string | unde
     return `The adapter is a null backend (${words.trim()}), whose results are garbage; install a Vulkan driver that it likes`;
   }
   if (!software && (SOFTWARE.test(words) || info.isFallbackAdapter === true)) {
-    return `The adapter is software (${nameOf(adapter)}), slower than WASM; prefer: "webgpu" takes it all the same`;
+    return `The adapter is software (${
+      nameOf(adapter)
+    }), slower than WASM; prefer: "webgpu" takes it all the same`;
   }
   return undefined;
 }
@@ -78,7 +81,9 @@ export async function requestDevice(find: () => Promise<GPUAdapter>): Promise<Re
   const refused: string[] = [];
   for (const attempt of ["all limits", "all limits and stages", "default limits"] as const) {
     const adapter = await find();
-    const limits: Record<string, number> = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+    const limits: Record<string, number> = Object.fromEntries(
+      LIMITS.map((name) => [name, adapter.limits[name]]),
+    );
     if (attempt === "all limits and stages") {
       const offered = adapter.limits as unknown as Readonly<Record<string, number | undefined>>;
       for (const name of STAGES) limits[name] = offered[name] ?? 0;

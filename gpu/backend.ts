@@ -123,7 +123,7 @@ export function createWebGPUBackend(device: GPUDevice, caps: Caps, report: () =>
     scopes.add(known);
     known.finally(() => scopes.delete(known));
     return made.buffer;
-  });
+  }, maxBufferSize);
   const scopes = new Set<Promise<void>>();
   pool.onDestroy = () => queue.forget();
   device.addEventListener?.("uncapturederror", (event) => {

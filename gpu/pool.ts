@@ -32,14 +32,16 @@ export class BufferPool {
   /** Told when a buffer is gone, so that nothing refers to it. */
   onDestroy: (pooled: Pooled) => void = () => {};
   readonly #make: (size: number, usage: number) => GPUBuffer;
+  readonly #limit: number;
   /** Idle buffers by size, the latest last. */
   readonly #idle = new Map<number, Pooled[]>();
   #idleBytes = 0;
   #last = 0;
 
-  /** `make` creates a buffer or throws. */
-  constructor(make: (size: number, usage: number) => GPUBuffer) {
+  /** `make` creates a buffer or throws; sizes are not rounded up beyond `limit`. */
+  constructor(make: (size: number, usage: number) => GPUBuffer, limit = Infinity) {
     this.#make = make;
+    this.#limit = limit;
   }
 
   /**
@@ -48,7 +50,7 @@ export class BufferPool {
    * @param before Only one that no batch from this one on has used. @default any
    */
   take(bytes: number, before = Infinity): Pooled {
-    const size = sizeClass(bytes);
+    const size = Math.min(sizeClass(bytes), Math.max(Math.floor(this.#limit / 4) * 4, Math.ceil(bytes / 4) * 4));
     const idle = this.#idle.get(size) ?? [];
     const at = idle.findLastIndex(({ batch }) => batch < before);
     if (at >= 0) {

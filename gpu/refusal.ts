@@ -15,7 +15,9 @@ const known = new Map<boolean, Promise<string | undefined>>();
  * @param options `software`: a software GPU will do.
  * @returns The reason as a sentence, or `undefined` if there is an adapter to try.
  */
-export function refusalOfGPU({ software = false }: { readonly software?: boolean } = {}): Promise<string | undefined> {
+export function refusalOfGPU(
+  { software = false }: { readonly software?: boolean } = {},
+): Promise<string | undefined> {
   const refusal = known.get(software) ?? ask(software);
   known.set(software, refusal);
   return refusal;

@@ -52,7 +52,8 @@ export function expandTemplate(text: string, constants: Constants): string {
       const { lines } = stack.pop()!;
       stack.push({ ...block("if"), lines, keep: !top.keep });
     } else if (word === "for") {
-      const [, name = "", list = ""] = /^(\w+) in (.+)$/.exec(rest) ?? [];
+      const [, name, list = ""] = /^(\w+) in (.+)$/.exec(rest) ?? [];
+      if (name === undefined) throw unknown(line);
       const [low, high] = list.split("..");
       const dead = stack.some(({ keep }) => !keep);
       const values = dead
@@ -69,11 +70,15 @@ export function expandTemplate(text: string, constants: Constants): string {
         : values.flatMap((value) => lines.map((l) => l.replaceAll(`$${name}`, value)));
       if (below.keep) below.lines.push(...all);
     } else {
-      throw new SyntaxError(`Cannot expand a kernel: the directive "${line.trim()}" is not known here`);
+      throw unknown(line);
     }
   }
   if (stack.length > 1) throw new SyntaxError("Cannot expand a kernel: a directive is not closed by //#end");
   return stack[0]!.lines.join("\n");
+}
+
+function unknown(line: string): SyntaxError {
+  return new SyntaxError(`Cannot expand a kernel: the directive "${line.trim()}" is not known here`);
 }
 
 function block(kind: Block["kind"]): Block {

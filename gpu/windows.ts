@@ -3,12 +3,15 @@
  *
  * @module
  */
-import { ALIGNMENT, type Caps, type Window } from "./kernel.ts";
+import { ALIGNMENT, type Caps, NOTHING, type Window } from "./kernel.ts";
 
 /** A window, and the element of it at which the wanted part begins. */
 export interface Span extends Window {
   readonly base: number;
 }
+
+/** Stands for a tensor that is not there. */
+export const NOWHERE: Span = { ...NOTHING, base: 0 };
 
 /**
  * The window that holds some elements of a buffer.
@@ -18,7 +21,7 @@ export interface Span extends Window {
  * @param size Bytes of one.
  */
 export function span(id: number, start: number, count: number, size = 4): Span {
-  if (id === 0) return { id, offset: 0, bytes: 0, base: 0 };
+  if (id === 0) return NOWHERE;
   const offset = Math.floor(start * size / ALIGNMENT) * ALIGNMENT;
   return { id, offset, bytes: (start + count) * size - offset, base: start - offset / size };
 }
@@ -71,10 +74,11 @@ export function* looseChunksOf(
 
 /** The window of rows [from, to) of a tensor whose rows have `width` bytes. */
 export function rowsOf(id: number, width: number, from: number, to: number): Window {
-  return id === 0 ? { id, offset: 0, bytes: 0 } : { id, offset: from * width, bytes: (to - from) * width };
+  return id === 0 ? NOTHING : { id, offset: from * width, bytes: (to - from) * width };
 }
 
-function tooWide(caps: Caps, rows: number, bytes: number): RangeError {
+/** The error for rows that do not fit into a binding. */
+export function tooWide(caps: Caps, rows: number, bytes: number): RangeError {
   return new RangeError(
     `Cannot run on this GPU: ${rows} rows of ${bytes} bytes are more than a binding of ${caps.maxBinding}; use narrower tensors`,
   );

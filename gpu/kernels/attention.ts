@@ -106,19 +106,21 @@ export function attention(op: OpOf<"attention">, context: Context): Dispatch[] {
 function cut(op: OpOf<"attention">, context: Context, part: Part): Dispatch[] {
   const { caps } = context;
   const { b, kv, i } = part;
-  const halves = (name: keyof Part, [from, to]: Range): Dispatch[] => {
-    const middle = Math.ceil((from + to) / 2);
-    return [[from, middle], [middle, to]].flatMap((range) =>
-      cut(op, context, { ...part, [name]: range as unknown as Range })
-    );
-  };
   const spans = spansOf(op, part, [0, op.lk]);
   const keysFit = fits(caps, spans.k, spans.v);
   if (keysFit && fits(caps, spans.q, spans.out, spans.lse, spans.mask)) return whole(op, context, part, spans);
-  if (b[1] - b[0] > 1) return halves("b", b);
-  if (kv[1] - kv[0] > 1) return halves("kv", kv);
-  if (!fits(caps, spans.q, spans.out, spans.lse, spans.mask) && i[1] - i[0] > 1) return halves("i", i);
+  if (b[1] - b[0] > 1) return halves(op, context, part, "b");
+  if (kv[1] - kv[0] > 1) return halves(op, context, part, "kv");
+  if (!fits(caps, spans.q, spans.out, spans.lse, spans.mask) && i[1] - i[0] > 1) return halves(op, context, part, "i");
   return overKeys(op, context, part);
+}
+
+/** A part in two. */
+function halves(op: OpOf<"attention">, context: Context, part: Part, name: keyof Part): Dispatch[] {
+  const [from, to] = part[name];
+  const middle = Math.ceil((from + to) / 2);
+  const ranges: Range[] = [[from, middle], [middle, to]];
+  return ranges.flatMap((range) => cut(op, context, { ...part, [name]: range }));
 }
 
 interface Spans {
@@ -288,7 +290,7 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   const group = op.heads / op.kvHeads;
   const rowsAll = group * (part.i[1] - part.i[0]);
   const r = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(rowsAll)));
-  const lanes = 2 ** Math.ceil(Math.log2(Math.max(4, Math.ceil(headDim / 4))));
+  const lanes = 2 ** Math.ceil(Math.log2(Math.max(r > 1 ? 8 : 4, Math.ceil(headDim / 4))));
   const deep = Math.min(8, SUMS / r);
   const threads = Math.max(lanes, Math.min(caps.workgroupBytes < 1 << 15 ? 128 : 256, caps.invocations));
   if (lanes > threads) {
@@ -308,6 +310,11 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   const { batch, heads, lq } = first.params;
   const partRow = 4 * allChunks * (headDim + 2);
   const partial = allChunks > 1;
+  if (partial && partRow * batch * heads * lq > caps.maxBinding) {
+    for (const name of ["i", "kv", "b"] as const) {
+      if (part[name][1] - part[name][0] > 1) return halves(op, context, part, name);
+    }
+  }
   const scratch = partial ? span(context.scratch(partRow * batch * heads * lq), 0, partRow / 4 * batch * heads * lq) : NOTHING;
   const dispatches: Dispatch[] = [];
   for (let key = 0; key < lk; key += window) {

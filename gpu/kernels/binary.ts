@@ -5,7 +5,7 @@
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
 import { type Context, type Dispatch, type Kernel, THREADS } from "../kernel.ts";
-import { chunksOf, rowsOf, span } from "../windows.ts";
+import { chunksOf, rowsOf, span, tooWide } from "../windows.ts";
 import source from "./binary.wgsl" with { type: "text" };
 
 const kernel: Kernel = {
@@ -19,6 +19,7 @@ const kernel: Kernel = {
 export function binary(op: OpOf<"binary">, { caps }: Context): Dispatch[] {
   const { n, div, mod: period } = op;
   const wraps = n > div * period;
+  if (wraps && 4 * period > caps.maxBinding) throw tooWide(caps, 1, 4 * period);
   return Array.from(chunksOf(caps, n, [4]), ([from, to]) => {
     const begin = wraps ? 0 : Math.floor(from / div);
     const end = wraps ? period : Math.floor((to - 1) / div) + 1;

@@ -4,11 +4,11 @@
  * @module
  */
 import { type OpOf, WEIGHT_CODE } from "../../sdk/device/ops.ts";
-import { type Caps, type Context, type Dispatch, type Kernel, NOTHING, type Window } from "../kernel.ts";
+import { type Caps, type Context, type Dispatch, type Kernel } from "../kernel.ts";
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import operands from "../parts/operands.wgsl" with { type: "text" };
 import type { Constants } from "../template.ts";
-import { chunksOf, fits, looseChunksOf, rowsOf, span } from "../windows.ts";
+import { fits, looseChunksOf, NOWHERE, type Span, span } from "../windows.ts";
 import gemmSource from "./gemm.wgsl" with { type: "text" };
 import gemvSource from "./gemv.wgsl" with { type: "text" };
 
@@ -25,6 +25,8 @@ const gemm: Kernel = {
     xBatch: "u",
     wBase: "u",
     wBatch: "u",
+    scaleBase: "u",
+    biasBase: "u",
     outBase: "u",
     stride: "u",
     column: "u",
@@ -46,12 +48,12 @@ const SMALL = { side: 64, constants: { WX: 8, WY: 8, NV: 2, TK: 8 }, bytes: 2 * 
 
 /** One product of rows of x with rows of w. */
 interface Product {
-  readonly x: Window & { readonly base?: number };
-  readonly w: Window & { readonly base?: number };
-  readonly scales: Window;
-  readonly bias: Window;
-  readonly residual: Window;
-  readonly out: Window & { readonly base?: number };
+  readonly x: Span;
+  readonly w: Span;
+  readonly scales: Span;
+  readonly bias: Span;
+  readonly residual: Span;
+  readonly out: Span;
   readonly batch: number;
   readonly m: number;
   readonly n: number;
@@ -89,13 +91,13 @@ export function linear(op: OpOf<"linear">, { caps }: Context): Dispatch[] {
   const inPlace = op.residual === op.out;
   const dispatches: Dispatch[] = [];
   for (const [row, rowEnd] of looseChunksOf(caps, m, [4 * k, 4 * n])) {
-    for (const [col, colEnd] of chunksOf(caps, n, [wide, 4, 4 * groups])) {
+    for (const [col, colEnd] of looseChunksOf(caps, n, [wide, 4 * groups])) {
       dispatches.push(product(caps, {
         x: span(op.x, row * k, (rowEnd - row) * k),
-        w: rowsOf(op.w, wide, col, colEnd),
-        scales: rowsOf(op.scales, 4 * groups, col, colEnd),
-        bias: rowsOf(op.bias, 4, col, colEnd),
-        residual: inPlace ? NOTHING : span(op.residual, row * n, (rowEnd - row) * n),
+        w: span(op.w, col * k, (colEnd - col) * k, BYTES[wtype]!),
+        scales: span(op.scales, col * groups, (colEnd - col) * groups),
+        bias: span(op.bias, col, colEnd - col),
+        residual: inPlace ? NOWHERE : span(op.residual, row * n, (rowEnd - row) * n),
         out: span(op.out, row * n, (rowEnd - row) * n),
         batch: 1,
         m: rowEnd - row,
@@ -122,9 +124,9 @@ export function matmul(op: OpOf<"matmul">, { caps }: Context): Dispatch[] {
   const one = (entry: number, entries: number, [row, rowEnd]: Range, [col, colEnd]: Range): Product => ({
     x: span(op.a, entry * aBatch + row * k, (entries - 1) * aBatch + (rowEnd - row) * k),
     w: span(op.b, entry * bBatch + col * k, (entries - 1) * bBatch + (colEnd - col) * k),
-    scales: NOTHING,
-    bias: NOTHING,
-    residual: NOTHING,
+    scales: NOWHERE,
+    bias: NOWHERE,
+    residual: NOWHERE,
     out: span(op.out, (entry * m + row) * n, ((entries - 1) * m + rowEnd - row) * n),
     batch: entries,
     m: rowEnd - row,
@@ -174,11 +176,13 @@ function product(caps: Caps, of: Product): Dispatch {
       m,
       n,
       k,
-      xBase: x.base ?? 0,
+      xBase: x.base,
       xBatch,
-      wBase: w.base ?? 0,
+      wBase: w.base,
       wBatch,
-      outBase: out.base ?? 0,
+      scaleBase: scales.base,
+      biasBase: bias.base,
+      outBase: out.base,
       stride,
       column,
       group,

@@ -87,9 +87,9 @@ fn load_w(start: u32, row_: u32, c: u32) -> vec4f {
 //#if GROUPED
   let groups = p.k / p.group;
 //#if GROUPS_OF_FOUR
-  return four * scales[row * groups + min(c / p.group, groups - 1u)];
+  return four * scales[p.scaleBase + row * groups + min(c / p.group, groups - 1u)];
 //#else
-  let numbers = row * groups + min(vec4u(c, c + 1u, c + 2u, c + 3u) / p.group, vec4u(groups - 1u));
+  let numbers = p.scaleBase + row * groups + min(vec4u(c, c + 1u, c + 2u, c + 3u) / p.group, vec4u(groups - 1u));
   return four * vec4f(scales[numbers.x], scales[numbers.y], scales[numbers.z], scales[numbers.w]);
 //#end
 //#else
@@ -109,8 +109,8 @@ fn load_w(start: u32, row_: u32, c: u32) -> vec4f {
 /// Finishes one sum of output column c.
 fn finish(sum: f32, c: u32) -> f32 {
   var value = p.alpha * sum;
-  if (p.scaled == 1u) { value *= scales[c]; }
-  if (p.biased == 1u) { value += bias[c]; }
+  if (p.scaled == 1u) { value *= scales[p.scaleBase + c]; }
+  if (p.biased == 1u) { value += bias[p.biasBase + c]; }
   return activate(ACTIVATION, value);
 }
 

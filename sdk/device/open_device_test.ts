@@ -38,6 +38,18 @@ describe("openDevice()", () => {
     });
   }
 
+  test("tells once why webgpu is refused, off-thread with the words of this thread", async () => {
+    const reasons: string[] = [];
+    for (const offThread of [false, true]) {
+      const device = await openDevice({ threads: 1, offThread });
+      const refused = device.report.tried.filter(({ kind, ok }) => kind === "webgpu" && !ok);
+      assertEquals(refused.length, device.kind === "webgpu" ? 0 : 1);
+      reasons.push(...refused.map(({ reason }) => reason));
+      device.dispose();
+    }
+    assertEquals(reasons[0], reasons[1]);
+  });
+
   test("tries no webgpu when wasm is preferred or a module is given", async () => {
     for (const options of [{ prefer: "wasm" }, { wasm: fakeKernels() }] as const) {
       const device = await openDevice({ threads: 1, ...options });
@@ -114,7 +126,10 @@ describe("openDevice() with kernels that trap", () => {
 describe("openBackend()", () => {
   test("leaves out the kinds to avoid and says so", async () => {
     const tried: DeviceAttempt[] = [];
-    const backend = await openBackend({ prefer: "reference", threads: 1, avoid: { reference: "Not today" } }, tried);
+    const backend = await openBackend(
+      { prefer: "reference", threads: 1, avoid: { reference: "Not today" } },
+      tried,
+    );
     assertEquals([backend.kind, tried[0]?.kind, tried[0]?.ok], ["wasm", "reference", false]);
     assertEquals(tried[0]!.reason, "Not today");
     backend.dispose();

@@ -37,6 +37,16 @@ describe("a script that forgets to dispose", () => {
   }
 });
 
+describe("a script that prefers nothing", () => {
+  test("ends without a crash, each of five times, with an off-thread device", async () => {
+    for (let i = 0; i < 5; i++) {
+      const { adapter, values } = await runScript({ offThread: true }, ["-A"]);
+      assertEquals(values, [7, 7, 7, 7]);
+      assert(adapter.endsWith("off-thread"), adapter);
+    }
+  });
+});
+
 describe("a script without permissions", { skip: !inDeno && "only Deno has permissions" }, () => {
   for (const flags of [[], ["--allow-net"]]) {
     for (const offThread of [false, true]) {

@@ -7,8 +7,14 @@ import type { Backend } from "../backend.ts";
 import type { DeviceAttempt } from "../device.ts";
 import { DeviceLostError } from "../errors.ts";
 import { type Op, WEIGHT_BITS, type WeightType } from "../ops.ts";
-import { endAtExit } from "./leave.ts";
-import { type Avoided, type Call, type RemoteOptions, type Request, type Response, unpackError } from "./protocol.ts";
+import {
+  type Avoided,
+  type Call,
+  type RemoteOptions,
+  type Request,
+  type Response,
+  unpackError,
+} from "./protocol.ts";
 import { type Helper, helpWorker, type RelayRequest } from "./relay.ts";
 import type { Spawned, SpawnHandlers } from "./spawn.ts";
 
@@ -60,24 +66,32 @@ export async function openOffThread(
   };
   let lose = (reason: string): void =>
     opened.reject(new DeviceLostError(`The worker did not start: ${reason}`));
+  let gone = false;
+  let grace: ReturnType<typeof setTimeout> | undefined;
+  const depart = (reason: string): void => {
+    gone = true;
+    clearTimeout(grace);
+    relay.end();
+    lose(reason);
+  };
   const worker = await host.spawnServer({
     message(data) {
       const response = data as Response;
       if (isForRelay(response)) relay.hear(response);
       else hear(response);
     },
-    error(reason) {
-      relay.end();
-      lose(reason);
-    },
-    exit() {
-      relay.end();
-      lose("it ended");
-    },
+    error: depart,
+    exit: () => depart("it ended"),
   });
   const end = (): void => {
     worker.terminate();
     relay.end();
+  };
+  /** Lets the worker end by itself: a process of Deno may crash while it terminates one that asked for a GPU. */
+  const leave = (): void => {
+    if (gone) return;
+    post(worker, { kind: "dispose" });
+    grace = setTimeout(end, GRACE);
   };
   const abort = (): void => opened.reject(signal?.reason);
   signal?.addEventListener("abort", abort);
@@ -87,17 +101,12 @@ export async function openOffThread(
     const avoid = await host.avoid(options);
     post(worker, { kind: "open", options: { prefer, threads, wasm, avoid } });
     const answer = await opened.promise;
-    const remote = createRemote(worker, end, answer);
-    const asked = avoid.webgpu === undefined && answer.tried.some(({ kind }) => kind === "webgpu");
-    const forget = asked ? endAtExit(end) : undefined;
+    const remote = createRemote(worker, leave, end, answer);
     hear = remote.hear;
-    lose = (reason) => {
-      forget?.();
-      remote.lose(reason);
-    };
+    lose = remote.lose;
     return remote.backend;
   } catch (error) {
-    end();
+    leave();
     throw error;
   } finally {
     worker.hold(false);
@@ -107,6 +116,7 @@ export async function openOffThread(
 
 function createRemote(
   worker: Spawned,
+  leave: () => void,
   end: () => void,
   { device, report, panel }: Response & { kind: "opened" },
 ): { backend: Backend; hear(response: Response): void; lose(reason: string): void } {
@@ -120,10 +130,8 @@ function createRemote(
   let failure: Error | undefined;
   let latest: Error | undefined;
   let disposed = false;
-  let gone = false;
   let lost: DeviceLostError | undefined;
   let lastTicket = 0;
-  let grace: ReturnType<typeof setTimeout> | undefined;
   const reads = new Map<number, { resolve(data: ArrayBuffer): void; reject(error: Error): void }>();
   let waiting: { resolve(): void; reject(error: Error): void }[] = [];
 
@@ -131,7 +139,7 @@ function createRemote(
     if (disposed) throw new Error("Cannot use this device: it is disposed");
     if (lost) throw new DeviceLostError(lost.message, { cause: lost });
   };
-  const hold = (): void => worker.hold(!gone && (reads.size > 0 || waiting.length > 0));
+  const hold = (): void => worker.hold(reads.size > 0 || waiting.length > 0);
   const send = (): void => {
     posting = false;
     if (queue.length === 0 || disposed || lost) return;
@@ -215,8 +223,6 @@ function createRemote(
     settle();
   };
   const lose = (reason: string): void => {
-    gone = true;
-    clearTimeout(grace);
     if (disposed || lost) return;
     lost = new DeviceLostError(`The worker of this device is lost: ${reason}`);
     end();
@@ -275,9 +281,7 @@ function createRemote(
       if (disposed) return;
       disposed = true;
       rejectAll(new Error("The device was disposed of before this was done"));
-      if (gone) return;
-      post(worker, { kind: "dispose" });
-      grace = setTimeout(end, GRACE);
+      leave();
     },
   };
   return { backend, hear, lose };

@@ -260,6 +260,34 @@ describe("openOffThread()", () => {
     assertEquals(await assertRejects(() => opening, Error), reason);
   });
 
+  test("tells the worker what to avoid, and lets it leave by itself when it is aborted", async () => {
+    const said: Request[] = [];
+    const controller = new AbortController();
+    const opening = openOffThread(
+      {
+        spawnServer: ({ exit }) =>
+          Promise.resolve({
+            post(message) {
+              said.push(message as Request);
+              if ((message as Request).kind === "open") controller.abort();
+              else queueMicrotask(exit);
+            },
+            terminate: () => assert(false, "The worker was terminated"),
+            hold() {},
+          }),
+        avoid: () => Promise.resolve({ webgpu: "Not today" }),
+        spawn: spawnWorker,
+        load: () => Promise.reject(new Error("no builds")),
+      },
+      { prefer: "wasm", threads: 1, signal: controller.signal },
+      [],
+    );
+    await assertRejects(() => opening, DOMException);
+    assertEquals(said.map(({ kind }) => kind), ["open", "dispose"]);
+    const options = { prefer: "wasm", threads: 1, wasm: undefined, avoid: { webgpu: "Not today" } } as const;
+    assertEquals(said[0], { kind: "open", options });
+  });
+
   test("rejects pending reads with DeviceLostError when the worker ends, and every later call", async () => {
     const backend = await openScript(
       `hear(({ kind }) => { if (kind === "open") port.postMessage(opened); else leave(); });`,

@@ -33,6 +33,7 @@ const REPORT_EVERY = 5;
  */
 export function serveBackend(port: ServerPort, open: OpenBackend): (request: Request) => void {
   let backend: Backend | undefined;
+  let opening = false;
   let disposed = false;
   let failed = false;
   let done = 0;
@@ -40,6 +41,11 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
   const absent = new Set<number>();
   const parent = askParent((request) => port.post(request));
 
+  const end = (): void => {
+    backend?.dispose();
+    backend = undefined;
+    port.close();
+  };
   const report = (error?: unknown): void => {
     if (done === 0 && error === undefined) return;
     const now = performance.now();
@@ -92,12 +98,16 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
     switch (request.kind) {
       case "open": {
         const tried: DeviceAttempt[] = [];
+        opening = true;
         open(request.options, tried, parent.helper).then((opened) => {
-          if (disposed) return opened.dispose();
           backend = opened;
+          if (disposed) return end();
           const { kind: device, report } = opened;
           port.post({ kind: "opened", device, report, tried, panel: opened.weightBytes(1, 1, "i8") });
-        }).catch((error) => port.post({ kind: "refused", error: packError(error), tried }));
+        }).catch((error) => {
+          if (disposed) end();
+          else port.post({ kind: "refused", error: packError(error), tried });
+        }).finally(() => opening = false);
         return;
       }
       case "calls":
@@ -116,9 +126,8 @@ export function serveBackend(port: ServerPort, open: OpenBackend): (request: Req
         return;
       case "dispose":
         disposed = true;
-        backend?.dispose();
-        backend = undefined;
-        port.close();
+        // Drivers of GPUs do not like threads that end in the middle of something.
+        if (!opening) end();
         return;
       default:
         parent.hear(request);
