@@ -14,7 +14,7 @@ export const gpu: GPU | undefined = await findGPU().then(async (found) => {
 
 // A machine that is meant to have a GPU must not pass for want of one.
 if (gpu === undefined && process.env["FILIGREE_GPU"] === "required") {
-  throw new Error("FILIGREE_GPU is \"required\", but WebGPU finds no adapter that computes");
+  throw new Error('FILIGREE_GPU is "required", but WebGPU finds no adapter that computes');
 }
 
 /**

@@ -49,7 +49,11 @@ const RESOLVE = 0x200 | 0x4;
  * @param caps What kernels may use of it.
  * @param report What it says of itself; asked at every access.
  */
-export function createWebGPUBackend(device: GPUDevice, caps: Caps, report: () => BackendReport): WebGPUBackend {
+export function createWebGPUBackend(
+  device: GPUDevice,
+  caps: Caps,
+  report: () => BackendReport,
+): WebGPUBackend {
   const { maxBufferSize } = device.limits;
   const buffers = new Map<number, Held>();
   let held = 0;
@@ -285,8 +289,13 @@ export function createWebGPUBackend(device: GPUDevice, caps: Caps, report: () =>
       const { buffer } = use(id);
       const begin = Math.floor(byteOffset / 4) * 4;
       const size = Math.ceil((byteOffset + bytes - begin) / 4) * 4;
-      const data = await copyOut((encoder, to) => encoder.copyBufferToBuffer(buffer, begin, to, 0, size), size);
-      return byteOffset === begin && size === bytes ? data : data.slice(byteOffset - begin, byteOffset - begin + bytes);
+      const data = await copyOut(
+        (encoder, to) => encoder.copyBufferToBuffer(buffer, begin, to, 0, size),
+        size,
+      );
+      return byteOffset === begin && size === bytes
+        ? data
+        : data.slice(byteOffset - begin, byteOffset - begin + bytes);
     },
     free(id) {
       // Clean-up after a loss must not hide the error that told of it.

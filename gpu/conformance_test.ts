@@ -11,7 +11,11 @@ const PORTABLE: Partial<Caps> = { f16: false, subgroups: false, workgroupBytes: 
 const DEVICES: readonly (readonly [title: string, caps: Partial<Caps>, cases: RegExp])[] = [
   ["WebGPU as the adapter is", {}, /./],
   ["WebGPU with portable kernels", PORTABLE, /f16 weights, \[(7|33|64|130),|128\]|norms|1000\]|half/],
-  ["WebGPU with bindings of 128 KiB", { maxBinding: 1 << 17 }, /\[(64|65|130),|130, 64\]|^(copies|rope|group|scan|compact|topk|sample|embed|binary)/],
+  [
+    "WebGPU with bindings of 128 KiB",
+    { maxBinding: 1 << 17 },
+    /\[(64|65|130),|130, 64\]|^(copies|rope|group|scan|compact|topk|sample|embed|binary)/,
+  ],
 ];
 
 if (gpu) {

@@ -49,7 +49,11 @@ describe("openWebGPU()", () => {
 
   test("stops when it is aborted", async () => {
     const reason = new Error("enough");
-    await assertRejects(() => openWebGPU({ gpu: imagined({}), signal: AbortSignal.abort(reason) }), Error, "enough");
+    await assertRejects(
+      () => openWebGPU({ gpu: imagined({}), signal: AbortSignal.abort(reason) }),
+      Error,
+      "enough",
+    );
   });
 });
 
@@ -89,10 +93,16 @@ function describeFaults(real: GPU): void {
             device(device) {
               // A GPU whose memory holds something else than what was written.
               const write = device.queue.writeBuffer.bind(device.queue);
-              replace(device.queue, "writeBuffer", (buffer: GPUBuffer, offset: number, data: Uint8Array, ...rest: number[]) => {
-                const garbage = data instanceof Uint8Array ? data.map((byte, i) => i % 4 === 2 ? 7 : byte) : data;
-                write(buffer, offset, garbage as Uint8Array<ArrayBuffer>, ...rest as []);
-              });
+              replace(
+                device.queue,
+                "writeBuffer",
+                (buffer: GPUBuffer, offset: number, data: Uint8Array, ...rest: number[]) => {
+                  const garbage = data instanceof Uint8Array
+                    ? data.map((byte, i) => i % 4 === 2 ? 7 : byte)
+                    : data;
+                  write(buffer, offset, garbage as Uint8Array<ArrayBuffer>, ...rest as []);
+                },
+              );
             },
           }),
         Error,
@@ -105,8 +115,12 @@ function describeFaults(real: GPU): void {
       const backend = await open({
         device(device) {
           const make = device.createShaderModule.bind(device);
-          replace(device, "createShaderModule", (descriptor: GPUShaderModuleDescriptor) =>
-            make(broken ? { ...descriptor, code: "fn main( {" } : descriptor));
+          replace(
+            device,
+            "createShaderModule",
+            (descriptor: GPUShaderModuleDescriptor) =>
+              make(broken ? { ...descriptor, code: "fn main( {" } : descriptor),
+          );
         },
       });
       const device = createDevice(backend);
@@ -124,8 +138,12 @@ function describeFaults(real: GPU): void {
         device(device) {
           const make = device.createBuffer.bind(device);
           // A buffer that may not be bound.
-          replace(device, "createBuffer", (descriptor: GPUBufferDescriptor) =>
-            make(mistaken ? { ...descriptor, usage: 0x4 | 0x8 } : descriptor));
+          replace(
+            device,
+            "createBuffer",
+            (descriptor: GPUBufferDescriptor) =>
+              make(mistaken ? { ...descriptor, usage: 0x4 | 0x8 } : descriptor),
+          );
         },
       });
       const device = createDevice(backend);
@@ -206,12 +224,18 @@ function describeFaults(real: GPU): void {
       });
       const device = createDevice(backend);
       refuse = true;
-      await assertRejects(() => device.tensor(new Float32Array(30_000), [30_000]).read(), DeviceLostError, "not today");
+      await assertRejects(
+        () => device.tensor(new Float32Array(30_000), [30_000]).read(),
+        DeviceLostError,
+        "not today",
+      );
       device.dispose();
     });
 
     test("computes with tensors larger than a binding", async () => {
-      const device = createDevice(await openWebGPU({ software: true, gpu: real, caps: { maxBinding: 1 << 14 } }));
+      const device = createDevice(
+        await openWebGPU({ software: true, gpu: real, caps: { maxBinding: 1 << 14 } }),
+      );
       const n = 10_000;
       const a = Float32Array.from({ length: n }, (_, i) => i);
       const sum = await binary(device, "add", device.tensor(a, [n]), device.tensor(a, [n])).read();
@@ -220,9 +244,15 @@ function describeFaults(real: GPU): void {
     });
 
     test("says what is too wide for a binding", async () => {
-      const device = createDevice(await openWebGPU({ software: true, gpu: real, caps: { maxBinding: 1 << 14 } }));
+      const device = createDevice(
+        await openWebGPU({ software: true, gpu: real, caps: { maxBinding: 1 << 14 } }),
+      );
       const x = device.tensor(new Float32Array(2 * 5000), [2, 5000]);
-      assertThrows(() => linear(device, x, device.weight(new Float32Array(5000), [1, 5000])), RangeError, "20000 bytes");
+      assertThrows(
+        () => linear(device, x, device.weight(new Float32Array(5000), [1, 5000])),
+        RangeError,
+        "20000 bytes",
+      );
       device.dispose();
     });
 

@@ -116,7 +116,12 @@ export function foldGroups(groups: number): [x: number, y: number] {
 }
 
 /** Writes parameters as 32-bit words in the kernel's order. */
-export function writeParams(kernel: Kernel, params: Dispatch["params"], view: DataView, offset: number): void {
+export function writeParams(
+  kernel: Kernel,
+  params: Dispatch["params"],
+  view: DataView,
+  offset: number,
+): void {
   let at = offset;
   for (const name in kernel.params) {
     const value = params[name]!;

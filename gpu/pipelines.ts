@@ -49,7 +49,9 @@ export class Pipelines {
     return made;
   }
 
-  #layout(bindings: readonly ("read" | "write")[]): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+  #layout(
+    bindings: readonly ("read" | "write")[],
+  ): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
     const key = bindings.join();
     const known = this.#layouts.get(key);
     if (known) return known;

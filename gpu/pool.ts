@@ -50,7 +50,10 @@ export class BufferPool {
    * @param before Only one that no batch from this one on has used. @default any
    */
   take(bytes: number, before = Infinity): Pooled {
-    const size = Math.min(sizeClass(bytes), Math.max(Math.floor(this.#limit / 4) * 4, Math.ceil(bytes / 4) * 4));
+    const size = Math.min(
+      sizeClass(bytes),
+      Math.max(Math.floor(this.#limit / 4) * 4, Math.ceil(bytes / 4) * 4),
+    );
     const idle = this.#idle.get(size) ?? [];
     const at = idle.findLastIndex(({ batch }) => batch < before);
     if (at >= 0) {

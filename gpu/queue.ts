@@ -73,7 +73,10 @@ export class CommandQueue {
       const { id, offset, bytes } = bind[binding]!;
       if (id === 0) {
         const buffer = this.#nothing[access];
-        return { binding, resource: { buffer, offset: access === "read" ? 0 : binding * ALIGNMENT, size: ALIGNMENT } };
+        return {
+          binding,
+          resource: { buffer, offset: access === "read" ? 0 : binding * ALIGNMENT, size: ALIGNMENT },
+        };
       }
       const pooled = find(id);
       const size = Math.min(Math.ceil(bytes / 16) * 16, pooled.size - offset);
@@ -83,7 +86,10 @@ export class CommandQueue {
     let group = this.#groups.get(key);
     if (group === undefined) {
       // The whole slot: wgpu takes the size that the last kernel of the same layout expects for this one's.
-      entries.push({ binding: entries.length, resource: { buffer: this.#uniforms, offset: 0, size: ALIGNMENT } });
+      entries.push({
+        binding: entries.length,
+        resource: { buffer: this.#uniforms, offset: 0, size: ALIGNMENT },
+      });
       group = this.#device.createBindGroup({ layout, entries });
       if (this.#groups.size >= MOST_GROUPS) this.#groups.clear();
       this.#groups.set(key, group);

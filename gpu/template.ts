@@ -36,7 +36,9 @@ export function expandTemplate(text: string, constants: Constants): string {
   const stack: Block[] = [block("all")];
   const valueOf = (word: string): number => {
     const value = /^\d+$/.test(word) ? Number(word) : constants[word];
-    if (value === undefined) throw new SyntaxError(`Cannot expand a kernel: the constant "${word}" is not set`);
+    if (value === undefined) {
+      throw new SyntaxError(`Cannot expand a kernel: the constant "${word}" is not set`);
+    }
     return value;
   };
   for (const line of text.split("\n")) {

@@ -19,7 +19,15 @@ import rowsSource from "./attention_rows.wgsl" with { type: "text" };
 import splitSource from "./attention_split.wgsl" with { type: "text" };
 import tilesSource from "./attention_tiles.wgsl" with { type: "text" };
 
-const bindings = { q: "read", k: "read", v: "read", mask: "read", lens: "read", out: "write", lse: "write" } as const;
+const bindings = {
+  q: "read",
+  k: "read",
+  v: "read",
+  mask: "read",
+  lens: "read",
+  out: "write",
+  lse: "write",
+} as const;
 const where = {
   outBase: "u",
   outBatch: "u",
@@ -108,10 +116,14 @@ function cut(op: OpOf<"attention">, context: Context, part: Part): Dispatch[] {
   const { b, kv, i } = part;
   const spans = spansOf(op, part, [0, op.lk]);
   const keysFit = fits(caps, spans.k, spans.v);
-  if (keysFit && fits(caps, spans.q, spans.out, spans.lse, spans.mask)) return whole(op, context, part, spans);
+  if (keysFit && fits(caps, spans.q, spans.out, spans.lse, spans.mask)) {
+    return whole(op, context, part, spans);
+  }
   if (b[1] - b[0] > 1) return halves(op, context, part, "b");
   if (kv[1] - kv[0] > 1) return halves(op, context, part, "kv");
-  if (!fits(caps, spans.q, spans.out, spans.lse, spans.mask) && i[1] - i[0] > 1) return halves(op, context, part, "i");
+  if (!fits(caps, spans.q, spans.out, spans.lse, spans.mask) && i[1] - i[0] > 1) {
+    return halves(op, context, part, "i");
+  }
   return overKeys(op, context, part);
 }
 
@@ -247,7 +259,10 @@ function whole(op: OpOf<"attention">, context: Context, part: Part, spans: Spans
   const { batch, heads, group, lq } = params;
   const threads = batch * heads * lq;
   const d4 = Math.ceil(headDim / 4);
-  if (headDim <= (constants["VEC"] ? NARROW : NARROW / 4) && (threads >= BUSY_THREADS || op.lk <= 64 || group * lq > FEW)) {
+  if (
+    headDim <= (constants["VEC"] ? NARROW : NARROW / 4) &&
+    (threads >= BUSY_THREADS || op.lk <= 64 || group * lq > FEW)
+  ) {
     const first: Constants = op.qHead < op.qRow ? { HEADS_FIRST: 1 } : {};
     return [{
       kernel: rows,
@@ -276,9 +291,15 @@ function tileFor(caps: Caps, d4: number, lq: number): Constants & { readonly WY:
     // A row of v takes the place of a row of q beside k.
     const width = Math.max(2 * wy + wx + 2, d4);
     const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 4 * wx * wy + 96 * wy;
-    return { bytes, threads: wx * wy, tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) } };
+    return {
+      bytes,
+      threads: wx * wy,
+      tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) },
+    };
   });
-  const fitting = sizes.filter(({ bytes, threads }) => bytes <= caps.workgroupBytes && threads <= caps.invocations);
+  const fitting = sizes.filter(({ bytes, threads }) =>
+    bytes <= caps.workgroupBytes && threads <= caps.invocations
+  );
   return (fitting.find(({ tile }) => lq > 64 || tile.WY < 16) ?? sizes.at(-1)!).tile;
 }
 
@@ -303,8 +324,14 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   // Chunks keep the GPU busy, and windows of keys can be bound.
   const busy = Math.ceil(lk / Math.ceil(BUSY_GROUPS / pairs) / round) * round;
   const widest = size * Math.max(op.kRow, op.vRow);
-  const chunk = Math.max(Math.min(64, lk), Math.min(busy, Math.max(1, Math.floor((caps.maxBinding / 2) / widest))));
-  const window = Math.max(chunk, Math.floor((caps.maxBinding - 256 - size * headDim) / widest / chunk) * chunk);
+  const chunk = Math.max(
+    Math.min(64, lk),
+    Math.min(busy, Math.max(1, Math.floor((caps.maxBinding / 2) / widest))),
+  );
+  const window = Math.max(
+    chunk,
+    Math.floor((caps.maxBinding - 256 - size * headDim) / widest / chunk) * chunk,
+  );
   const allChunks = Math.ceil(lk / chunk);
   const first = call(op, caps, part, spansOf(op, part, [0, lk]), [0, lk]);
   const { batch, heads, lq } = first.params;
@@ -315,7 +342,9 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
       if (part[name][1] - part[name][0] > 1) return halves(op, context, part, name);
     }
   }
-  const scratch = partial ? span(context.scratch(partRow * batch * heads * lq), 0, partRow / 4 * batch * heads * lq) : NOTHING;
+  const scratch = partial
+    ? span(context.scratch(partRow * batch * heads * lq), 0, partRow / 4 * batch * heads * lq)
+    : NOTHING;
   const dispatches: Dispatch[] = [];
   for (let key = 0; key < lk; key += window) {
     const range: Range = [key, Math.min(lk, key + window)];
@@ -324,7 +353,14 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
     const chunks = Math.ceil((range[1] - range[0]) / chunk);
     dispatches.push({
       kernel: split,
-      constants: { THREADS: threads, LANES: lanes, R: r, DEEP: deep, ...constants, ...(partial && { PARTS: 1 }) },
+      constants: {
+        THREADS: threads,
+        LANES: lanes,
+        R: r,
+        DEEP: deep,
+        ...constants,
+        ...(partial && { PARTS: 1 }),
+      },
       bind: partial ? [...bind.slice(0, 5), NOTHING, NOTHING, scratch] : [...bind, NOTHING],
       params: { ...params, chunks, chunk, firstChunk: key / chunk, allChunks },
       groups: pairs * chunks,

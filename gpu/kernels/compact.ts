@@ -33,7 +33,15 @@ export function compact(op: OpOf<"compact">, context: Context): Dispatch[] {
     const n = rows * cols;
     const [ones, places] = [context.scratch(4 * n), context.scratch(4 * n)];
     const flags = rowsOf(op.x, 4 * cols, from, to);
-    const scanned = { op: "scan", x: ones, out: places, rows, cols, exclusive: 1, dtype: DTYPE_CODE.i32 } as const;
+    const scanned = {
+      op: "scan",
+      x: ones,
+      out: places,
+      rows,
+      cols,
+      exclusive: 1,
+      dtype: DTYPE_CODE.i32,
+    } as const;
     return [
       {
         kernel: nonzero,

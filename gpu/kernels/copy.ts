@@ -67,7 +67,13 @@ export function merge(op: Loops): Loops {
   }
   while (loops.length < 4) loops.unshift({ n: 1, x: 0, out: 0 });
   const merged = { ...op };
-  for (const a of AXES) [merged[`n${a}`], merged[`x${a}`], merged[`out${a}`]] = Object.values(loops[a]!) as [number, number, number];
+  for (const a of AXES) {
+    [merged[`n${a}`], merged[`x${a}`], merged[`out${a}`]] = Object.values(loops[a]!) as [
+      number,
+      number,
+      number,
+    ];
+  }
   return merged;
 }
 
@@ -75,10 +81,18 @@ export function merge(op: Loops): Loops {
 export function widen(op: Loops): Loops {
   const outer = AXES.slice(0, 3);
   const numbers = [op.n3, op.xOffset, op.outOffset, ...outer.flatMap((a) => [op[`x${a}`], op[`out${a}`]])];
-  const fitting = [16, 4].find((size) => size > op.size && numbers.every((number) => number * op.size % size === 0));
+  const fitting = [16, 4].find((size) =>
+    size > op.size && numbers.every((number) => number * op.size % size === 0)
+  );
   if (fitting === undefined || op.x3 !== 1 || op.out3 !== 1) return op;
   const each = fitting / op.size;
-  const wide = { ...op, size: fitting, n3: op.n3 / each, xOffset: op.xOffset / each, outOffset: op.outOffset / each };
+  const wide = {
+    ...op,
+    size: fitting,
+    n3: op.n3 / each,
+    xOffset: op.xOffset / each,
+    outOffset: op.outOffset / each,
+  };
   for (const a of outer) {
     wide[`x${a}`] /= each;
     wide[`out${a}`] /= each;
@@ -88,7 +102,8 @@ export function widen(op: Loops): Loops {
 
 /** What the loops reach in both tensors. */
 function spans(op: Loops): [x: Span, out: Span] {
-  const reach = (name: "x" | "out") => AXES.reduce<number>((sum, a) => sum + (op[`n${a}`] - 1) * op[`${name}${a}`], 1);
+  const reach = (name: "x" | "out") =>
+    AXES.reduce<number>((sum, a) => sum + (op[`n${a}`] - 1) * op[`${name}${a}`], 1);
   return [
     span(op.x, op.xOffset, reach("x"), op.size),
     span(op.out, op.outOffset, reach("out"), op.size),
@@ -97,7 +112,8 @@ function spans(op: Loops): [x: Span, out: Span] {
 
 /** The same copy in two halves: cut where it shortens what is reached most. */
 function halves(op: Loops): [Loops, Loops] {
-  const saved = (a: (typeof AXES)[number]): number => (op[`n${a}`] - 1) * Math.max(op[`x${a}`], op[`out${a}`]);
+  const saved = (a: (typeof AXES)[number]): number =>
+    (op[`n${a}`] - 1) * Math.max(op[`x${a}`], op[`out${a}`]);
   const axis = AXES.reduce((best, a) => saved(a) > saved(best) ? a : best);
   const n = op[`n${axis}`];
   const first = Math.ceil(n / 2);

@@ -29,7 +29,11 @@ export function gather(op: OpOf<"gather">, { caps }: Context, sourceRows: number
       dispatches.push({
         kernel,
         constants,
-        bind: [rowsOf(op.x, bytes, first, end), rowsOf(op.index, 4, from, to), rowsOf(op.out, bytes, from, to)],
+        bind: [
+          rowsOf(op.x, bytes, first, end),
+          rowsOf(op.index, 4, from, to),
+          rowsOf(op.out, bytes, from, to),
+        ],
         params: { n: to - from, width, first, count: end - first, zeros: first === 0 ? 1 : 0 },
         groups: Math.ceil((to - from) * width / THREADS),
       });

@@ -4,7 +4,7 @@
  * @module
  */
 import { type OpOf, WEIGHT_CODE } from "../../sdk/device/ops.ts";
-import { type Caps, type Context, type Dispatch, type Kernel } from "../kernel.ts";
+import type { Caps, Context, Dispatch, Kernel } from "../kernel.ts";
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import operands from "../parts/operands.wgsl" with { type: "text" };
 import type { Constants } from "../template.ts";
@@ -147,7 +147,9 @@ export function matmul(op: OpOf<"matmul">, { caps }: Context): Dispatch[] {
   const dispatches: Dispatch[] = [];
   for (let entry = 0; entry < batch; entry++) {
     for (const rows of looseChunksOf(caps, m, [4 * k, 4 * n])) {
-      for (const cols of looseChunksOf(caps, n, [4 * k])) dispatches.push(product(caps, one(entry, 1, rows, cols)));
+      for (const cols of looseChunksOf(caps, n, [4 * k])) {
+        dispatches.push(product(caps, one(entry, 1, rows, cols)));
+      }
     }
   }
   return dispatches;

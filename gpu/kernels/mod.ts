@@ -70,7 +70,14 @@ export function dispatchesOf(op: Op, context: Context, bytesOf: (id: number) => 
       return topk(op, context);
     case "cast":
       return op.from === op.to && op.from !== DTYPE_CODE.f32
-        ? copy(bytesCopy(op.x, op.out, op.n * (op.from === DTYPE_CODE.f16 ? 2 : op.from === DTYPE_CODE.i32 ? 4 : 1)), context)
+        ? copy(
+          bytesCopy(
+            op.x,
+            op.out,
+            op.n * (op.from === DTYPE_CODE.f16 ? 2 : op.from === DTYPE_CODE.i32 ? 4 : 1),
+          ),
+          context,
+        )
         : cast(op, context);
     case "fill":
       return fill(op, context);
@@ -87,7 +94,12 @@ export function dispatchesOf(op: Op, context: Context, bytesOf: (id: number) => 
 
 /** Bytes of a weight [n, k]: as it comes, row by row. */
 export function packedBytes(n: number, k: number, type: number): number {
-  const bits = { [WEIGHT_CODE.f32]: 32, [WEIGHT_CODE.f16]: 16, [WEIGHT_CODE.i8]: 8, [WEIGHT_CODE.i4]: 4 }[type]!;
+  const bits = {
+    [WEIGHT_CODE.f32]: 32,
+    [WEIGHT_CODE.f16]: 16,
+    [WEIGHT_CODE.i8]: 8,
+    [WEIGHT_CODE.i4]: 4,
+  }[type]!;
   return Math.ceil(n * k * bits / 8);
 }
 

@@ -92,5 +92,8 @@ function byRows(
 function lanesFor(caps: Caps, cols: number): { lanes: number; constants: Constants } {
   const lanes = Math.min(THREADS, 2 ** Math.max(0, Math.ceil(Math.log2(cols / 4))));
   const constants: Constants = { THREADS, LANES: lanes };
-  return { lanes, constants: lanes === THREADS && caps.subgroups ? { ...constants, SUBGROUPS: 1 } : constants };
+  return {
+    lanes,
+    constants: lanes === THREADS && caps.subgroups ? { ...constants, SUBGROUPS: 1 } : constants,
+  };
 }

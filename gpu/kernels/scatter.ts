@@ -30,7 +30,11 @@ export function scatter(op: OpOf<"scatter">, { caps }: Context, targetRows: numb
       dispatches.push({
         kernel,
         constants,
-        bind: [rowsOf(op.x, bytes, from, to), rowsOf(op.index, 4, from, to), rowsOf(op.out, bytes, first, end)],
+        bind: [
+          rowsOf(op.x, bytes, from, to),
+          rowsOf(op.index, 4, from, to),
+          rowsOf(op.out, bytes, first, end),
+        ],
         params: { n: to - from, width, first, count: end - first },
         groups: Math.ceil((to - from) * width / THREADS),
       });

@@ -46,7 +46,9 @@ function* operations(): Generator<Op> {
     yield one("gather", { size, width: 1, n: 1 });
     yield one("scatter", { size, width: 1, n: 1 });
   }
-  for (const counts of [0, 9]) for (const divisor of [0, 1]) yield one("groupMean", { counts, divisor, g: 2 });
+  for (const counts of [0, 9]) {
+    for (const divisor of [0, 1]) yield one("groupMean", { counts, divisor, g: 2 });
+  }
   yield one("rope", { headDim: 4 });
   for (const cols of [1, 8, 128, 4096]) {
     yield one("layerNorm", { cols });
@@ -57,7 +59,9 @@ function* operations(): Generator<Op> {
   }
   yield one("compact");
   yield one("sample");
-  for (const cols of [1, 3, 100, 2000, 5000]) for (const k of [1, 1500]) yield one("topk", { cols, k, rows: 2 });
+  for (const cols of [1, 3, 100, 2000, 5000]) {
+    for (const k of [1, 1500]) yield one("topk", { cols, k, rows: 2 });
+  }
   yield* products();
   yield* attentions();
 }
@@ -67,7 +71,17 @@ function* products(): Generator<Op> {
     for (const m of [1, 3, 20, 2000]) {
       for (const [n, k] of [[1000, 64], [999, 62], [1000, 62]] as const) {
         for (const group of wtype > 1 ? [k, 2] : [k]) {
-          const base = { wtype, m, n, k, group, scales: wtype > 1 ? 9 : 0, bias: 0, residual: 0, activation: 0 };
+          const base = {
+            wtype,
+            m,
+            n,
+            k,
+            group,
+            scales: wtype > 1 ? 9 : 0,
+            bias: 0,
+            residual: 0,
+            activation: 0,
+          };
           yield one("linear", base);
           yield one("linear", { ...base, bias: 8, residual: 7, out: 6, activation: 1 });
           yield one("linear", { ...base, bias: 8, residual: 6, out: 6, activation: 2 });
@@ -75,7 +89,9 @@ function* products(): Generator<Op> {
       }
     }
   }
-  for (const m of [5, 300, 5000]) for (const k of [3, 64]) yield one("matmul", { m, n: 512, k, aBatch: m * k, bBatch: 512 * k });
+  for (const m of [5, 300, 5000]) {
+    for (const k of [3, 64]) yield one("matmul", { m, n: 512, k, aBatch: m * k, bBatch: 512 * k });
+  }
 }
 
 function* attentions(): Generator<Op> {
