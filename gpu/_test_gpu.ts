@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { nameOf } from "./adapter.ts";
 import { findGPU } from "./runtime.ts";
 
 /** The entry to WebGPU, if this machine has one that computes. */
@@ -11,6 +12,11 @@ export const gpu: GPU | undefined = await findGPU().then(async (found) => {
   const adapter = await found.requestAdapter();
   return adapter === null || adapter.info.device === "null-backend" ? undefined : found;
 }).catch(() => undefined);
+
+/** Whether kernels take seconds to compile, so that tests had better choose among them. */
+export const slow: boolean =
+  await gpu?.requestAdapter().then((adapter) => adapter !== null && /swiftshader/i.test(nameOf(adapter))) ??
+    false;
 
 // A machine that is meant to have a GPU must not pass for want of one.
 if (gpu === undefined && process.env["FILIGREE_GPU"] === "required") {
