@@ -142,7 +142,11 @@ function describeFaults(real: GPU): void {
             device,
             "createBuffer",
             (descriptor: GPUBufferDescriptor) =>
-              make(mistaken ? { ...descriptor, usage: 0x4 | 0x8 } : descriptor),
+              make(
+                mistaken && (descriptor.usage & 0x80) !== 0
+                  ? { ...descriptor, usage: 0x4 | 0x8 }
+                  : descriptor,
+              ),
           );
         },
       });
