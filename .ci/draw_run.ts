@@ -57,7 +57,10 @@ export function drawTerminal(lines: readonly string[], title: string): string {
 }
 
 if (import.meta.main) {
-  const { code, output } = await run([deno, "run", "-A", "sdk/cli/main.ts", ...ARGUMENTS]);
+  const { code, output } = await run([deno, "run", "-A", "sdk/cli/main.ts", ...ARGUMENTS], {
+    // Without it GPU drivers write a line of their own.
+    env: { XDG_RUNTIME_DIR: "/tmp" },
+  });
   if (code !== 0) {
     console.error(output);
     process.exit(1);
