@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { readFileSync } from "node:fs";
 import { readCsv } from "../sdk/csv/mod.ts";
 import { OrionMSPClassifier } from "../tabular/mod.ts";
-import { onnxMatmul } from "./onnx_matmul.ts";
+import { onnxMatmul } from "./onnx_models.ts";
 import { machine, show, spread } from "./stats.ts";
 
 const { values } = parseArgs({ args: process.argv.slice(2), options: { json: { type: "boolean" }, runs: { type: "string", default: "10" } } });

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { openWasm } from "../wasm/open_wasm.ts";
 import type { Variant } from "../wasm/env.ts";
 import { openRoof } from "./gemm_roof.ts";
-import { onnxMatmul } from "./onnx_matmul.ts";
+import { onnxMatmul } from "./onnx_models.ts";
 import { normals, random } from "./random.ts";
 import { machine, type Spread, spread } from "./stats.ts";
 

@@ -10,6 +10,7 @@ import process from "node:process";
 
 const own: Readonly<Record<string, readonly string[]>> = {
   "gemm.ts": [],
+  "attention.ts": ["--length", "--threads"],
   "forward.ts": ["--threads", "--python", "--runs"],
   "warm_predict.ts": ["--threads"],
   "cold_start.ts": ["--runs"],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { onnxMatmul } from "./onnx_matmul.ts";
+import { onnxMatmul } from "./onnx_models.ts";
 import { normals, random } from "./random.ts";
 import { measure } from "./stats.ts";
 

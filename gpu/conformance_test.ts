@@ -9,7 +9,7 @@ const PORTABLE: Partial<Caps> = { f16: false, subgroups: false, workgroupBytes: 
 
 /** A few of each operation, for GPUs that take seconds to compile a kernel. */
 const FEW =
-  /weights, \[8, 15|of \[2, 7, 16|norms and softmax\(\) of \[(3|2, 1000)|^(sample|scan|compact|topk|reduce)\(\) of \[(3|5|9)|attend\(\) with 4 heads|rope|copies of \[2|unary|binary\(\) (add|div)|cast|groupMean/;
+  /weights, \[8, 15|of \[2, 7, 16|norms and softmax\(\) of \[(3|2, 1000)|^(sample|scan|compact|topk|reduce)\(\) of \[(3|5|9)|attend\(\) with 4 heads|rope|copies of \[2|unary|binary\(\) (add|div|comp)|cast|groupMean|lineSums.*130|mark\(\) of \[3|mergeLines\(\) of 7|lineTiles\(\) of 2/;
 
 /** What is left of the adapter, and the cases to run: a second for every kernel that a software GPU compiles adds up. */
 const DEVICES: readonly (readonly [title: string, caps: Partial<Caps>, cases: RegExp])[] = slow

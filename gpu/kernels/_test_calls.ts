@@ -189,3 +189,44 @@ export const matmulOf = (batch: number, m: number, n: number, k: number, shared 
     b: 4 * (shared ? 1 : batch) * n * k,
     out: 4 * batch * m * n,
   });
+export const softmaxOf = (rows: number, cols: number, period: number): Call =>
+  callOf("softmax", { rows, cols, period, scale: 1 }, {
+    x: 4 * rows * cols,
+    lens: 4 * period,
+    out: 4 * rows * cols,
+  });
+export const lineSumsOf = (batch: number, n: number, length: number, both = true): Call =>
+  callOf("lineSums", { batch, n, length }, {
+    x: 4 * batch * n * length,
+    starts: 4 * n,
+    columns: 4 * batch * length,
+    ...(both && { diagonals: 4 * batch * length }),
+  });
+export const markOf = (rows: number, k: number, cols: number): Call =>
+  callOf("mark", { rows, k, cols }, { index: 4 * rows * k, counts: 4 * rows, out: 4 * rows * cols });
+/** Blocks of 64; room for all columns and for one tile per diagonal. */
+export const mergeLinesOf = (heads: number, columns: number, diagonals: number, blocks: number): Call => {
+  const tileCap = Math.max(diagonals, 1);
+  return callOf("mergeLines", {
+    ...{ heads, columnCount: columns, diagonalCount: diagonals, blocks, tileCap, columnCap: columns },
+    block: 64,
+  }, {
+    columns: 4 * heads * columns,
+    diagonals: 4 * heads * diagonals,
+    tiles: 4 * heads * blocks * tileCap,
+    lists: 4 * heads * blocks * columns,
+  });
+};
+/** Two classes of keys, tiles of 64 by 40; the bits of `tileCap` tiles, or occupancy if that is 0. */
+export const lineTilesOf = (heads: number, lq: number, length: number, tileCap: number): Call => {
+  const blocks = Math.ceil(lq / 64);
+  const lk = Math.max(length, 1);
+  const sizes = { heads, keyHead: 2 * lk, queryClasses: 1, keyClasses: 2, lq, lk, length };
+  return callOf("lineTiles", { ...sizes, blockQ: 64, tileK: 40, tileCap }, {
+    queries: 4 * 3 * lq,
+    keys: 4 * heads * 2 * lk,
+    lines: 4 * heads * 6 * length,
+    ...(tileCap > 0 && { tiles: 4 * heads * blocks * tileCap }),
+    out: 4 * heads * blocks * (tileCap > 0 ? tileCap * 64 * 2 : Math.ceil(lk / 40)),
+  });
+};

@@ -16,6 +16,8 @@ const BYTES: Readonly<Record<string, number>> = {
   u32: 4,
   i32: 4,
   T: 4,
+  "atomic<u32>": 4,
+  "atomic<i32>": 4,
   vec2u: 8,
   vec2f: 8,
   vec4u: 16,

@@ -12,6 +12,9 @@ import { type Caps, type Context, type Dispatch, type Kernel, NOTHING, THREADS }
 import attended from "../parts/attended.wgsl" with { type: "text" };
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import heads from "../parts/heads.wgsl" with { type: "text" };
+import masked from "../parts/masked.wgsl" with { type: "text" };
+import result from "../parts/result.wgsl" with { type: "text" };
+import tiled from "../parts/tiled.wgsl" with { type: "text" };
 import type { Constants } from "../template.ts";
 import { fits, type Span, span } from "../windows.ts";
 import mergeSource from "./attention_merge.wgsl" with { type: "text" };
@@ -67,10 +70,10 @@ const params = {
   ...where,
   scale: "f",
 } as const;
-const common = functions + heads + attended;
+const common = functions + heads + masked + result + attended;
 
 const rows: Kernel = { name: "attention_rows", source: common + rowsSource, bindings, params };
-const tiles: Kernel = { name: "attention_tiles", source: common + tilesSource, bindings, params };
+const tiles: Kernel = { name: "attention_tiles", source: common + tiled + tilesSource, bindings, params };
 const split: Kernel = {
   name: "attention_split",
   source: common + splitSource,

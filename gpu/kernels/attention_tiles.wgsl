@@ -2,24 +2,6 @@
 // A workgroup of WX x WY threads owns BQ = 8 WY queries of one head. A thread owns 8 queries of them: 4 keys of each score
 // tile, and every WX-th run of 4 columns of the result. Operands pass through shared memory, turned as in gemm.wgsl.
 
-const THREADS: u32 = WX * WY;
-const BQ: u32 = 8u * WY;
-const BK: u32 = 4u * WX;
-/// Vectors of a row of queries; the odd one spreads the writes over the banks.
-const SQ: u32 = BQ / 4u + 1u;
-const Q_BLOCKS: u32 = BQ / 4u * (TD / 4u);
-const BLOCKS: u32 = Q_BLOCKS + BK / 4u * (TD / 4u);
-/// Threads that share a row in the softmax, and the keys of each.
-const PER: u32 = THREADS / BQ;
-const PART: u32 = BK / PER;
-
-/// A chunk of the columns of q and k, turned; then a chunk of the rows of v. Key t + WX e of a tile lies at place 4 t + e.
-/// Rows come first and are numbered by unrolled loops, so that bounds are checked once for all of them.
-var<workgroup> stage: array<array<vec4f, WIDTH>, TD>;
-/// Scores, then their exponentials: a vector holds four queries of one key.
-var<workgroup> powers: array<array<vec4f, SQ>, BK>;
-/// What each thread found in its part of a row.
-var<workgroup> found: array<f32, THREADS>;
 var<workgroup> row_top: array<f32, BQ>;
 var<workgroup> row_sum: array<f32, BQ>;
 var<workgroup> row_fade: array<vec4f, BQ / 4u>;

@@ -18,6 +18,11 @@ fn f(a: f32, b: f32) -> f32 {
     case 2u: { return a * b; }
     case 3u: { return a / b; }
     case 4u: { return max(a, b); }
-    default: { return min(a, b); }
+    case 5u: { return min(a, b); }
+    case 6u: { return f32(a > b); }
+    case 7u: { return f32(a >= b); }
+    case 8u: { return f32(a < b); }
+    case 9u: { return f32(a <= b); }
+    default: { return f32(a == b); }
   }
 }

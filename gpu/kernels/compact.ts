@@ -14,7 +14,7 @@ const kernel: Kernel = {
   name: "compact",
   source,
   bindings: { flags: "read", places: "read", out: "write", counts: "write" },
-  params: { rows: "u", cols: "u", capacity: "u" },
+  params: { rows: "u", cols: "u", capacity: "u", step: "u" },
 };
 
 const nonzero: Kernel = {
@@ -26,7 +26,7 @@ const nonzero: Kernel = {
 
 /** `compact` as dispatches: ones, their prefix sums, and everyone to his place. */
 export function compact(op: OpOf<"compact">, context: Context): Dispatch[] {
-  const { cols, capacity } = op;
+  const { cols, capacity, step } = op;
   const wide = Math.max(cols, capacity);
   return Array.from(chunksOf(context.caps, op.rows, [4 * cols, 4 * capacity, 4]), ([from, to]) => {
     const rows = to - from;
@@ -60,7 +60,7 @@ export function compact(op: OpOf<"compact">, context: Context): Dispatch[] {
           rowsOf(op.out, 4 * capacity, from, to),
           rowsOf(op.counts, 4, from, to),
         ],
-        params: { rows, cols, capacity },
+        params: { rows, cols, capacity, step },
         groups: Math.ceil(rows * wide / THREADS),
       },
     ];

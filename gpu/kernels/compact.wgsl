@@ -1,4 +1,4 @@
-// The columns of each row whose flag is not 0, ascending, then -1. `places` holds the exclusive prefix sums of the flags.
+// The columns of each row whose flag is not 0, times step, ascending, then -1. `places` holds the exclusive prefix sums of the flags.
 // One thread owns one flag, or one entry of the result that stays empty.
 @group(0) @binding(0) var<storage, read> flags: array<i32>; // [rows, cols]
 @group(0) @binding(1) var<storage, read> places: array<i32>; // [rows, cols]
@@ -18,6 +18,6 @@ fn main(at: Place, me: Lane) {
   if (c >= count && c < p.capacity) { out[row * p.capacity + c] = -1; }
   if (c < p.cols && flags[row * p.cols + c] != 0) {
     let place = u32(places[row * p.cols + c]);
-    if (place < p.capacity) { out[row * p.capacity + place] = i32(c); }
+    if (place < p.capacity) { out[row * p.capacity + place] = i32(c * p.step); }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Means of consecutive members.
+ * Sums, means and extremes of consecutive members.
  *
  * @module
  */
@@ -25,7 +25,12 @@ export function groupMean(op: OpOf<"groupMean">, { caps }: Context): Dispatch[] 
   const multiple = counts ? 64 * rowsPerCount : 1;
   return Array.from(chunksOf(caps, op.rows, widths, multiple), ([from, to]) => ({
     kernel,
-    constants: { THREADS, HAS_COUNTS: counts ? 1 : 0, REAL: counts || op.divisor === 1 ? 1 : 0 },
+    constants: {
+      THREADS,
+      HAS_COUNTS: counts ? 1 : 0,
+      REAL: counts || op.divisor === 1 ? 1 : 0,
+      KIND: op.kind,
+    },
     bind: [
       rowsOf(op.x, widths[0]!, from, to),
       counts ? rowsOf(counts, 4, from / rowsPerCount, Math.ceil(to / rowsPerCount)) : NOTHING,

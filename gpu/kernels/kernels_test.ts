@@ -11,8 +11,13 @@ import {
   gatherOf,
   linearOf,
   type LinearShape,
+  lineSumsOf,
+  lineTilesOf,
+  markOf,
   matmulOf,
+  mergeLinesOf,
   scanOf,
+  softmaxOf,
   topkOf,
 } from "./_test_calls.ts";
 
@@ -100,8 +105,9 @@ describe("topk as dispatches", () => {
   });
 
   test("topk of nearly everything sorts the row", () => {
-    // One to make pairs, n (n + 1) / 2 steps for 2^n pairs, one to write.
-    assertEquals(names(dispatch(topkOf(1, 5000, 4000))), Array(1 + 13 * 14 / 2 + 1).fill("sort"));
+    const steps = dispatch(topkOf(1, 5000, 4000)).map(({ params }) => [params["block"], params["step"]]);
+    // Parts that workgroups sort, then blocks: steps between workgroups, and one for all steps within them.
+    assertEquals(steps, [[0, 0], [4096, 2048], [4096, 0], [8192, 4096], [8192, 2048], [8192, 0]]);
   });
 });
 
@@ -178,6 +184,13 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<Call>>> = {
   }).map(attentionOf),
   topk: fc.tuple(size(40), size(9000)).chain(([rows, cols]) => size(cols).map((k) => topkOf(rows, cols, k))),
   scan: fc.tuple(size(40), size(20_000), fc.constantFrom(0, 3)).map((shape) => scanOf(...shape)),
+  softmax: fc.tuple(size(300), size(2000), size(400)).map((shape) => softmaxOf(...shape)),
+  lineSums: fc.tuple(size(40), size(100), size(2000), fc.boolean()).map((shape) => lineSumsOf(...shape)),
+  mark: fc.tuple(size(60), size(300), size(3000)).map((shape) => markOf(...shape)),
+  mergeLines: fc.tuple(size(8), size(300), size(300), size(60)).map((shape) => mergeLinesOf(...shape)),
+  lineTiles: fc.tuple(size(8), size(1000), size(1000), fc.constantFrom(0, 5, 64)).map((shape) =>
+    lineTilesOf(...shape)
+  ),
   gather: fc.tuple(size(5000), size(300), fc.constantFrom(1, 2, 4), size(5000)).map((shape) =>
     gatherOf(...shape)
   ),

@@ -15,6 +15,11 @@ import { fill } from "./fill.ts";
 import { gather } from "./gather.ts";
 import { linear, matmul } from "./gemm.ts";
 import { groupMean } from "./group_mean.ts";
+import { lineSums } from "./line_sums.ts";
+import { lineTiles } from "./line_tiles.ts";
+import { mark } from "./mark.ts";
+import { mergeLines } from "./merge_lines.ts";
+import { planned } from "./planned.ts";
 import { rope } from "./rope.ts";
 import { layerNorm, reduce, rmsNorm, softmax } from "./rows.ts";
 import { sample } from "./sample.ts";
@@ -87,6 +92,16 @@ export function dispatchesOf(op: Op, context: Context, bytesOf: (id: number) => 
       return compact(op, context);
     case "sample":
       return sample(op, context);
+    case "lineSums":
+      return lineSums(op, context);
+    case "mark":
+      return mark(op, context);
+    case "mergeLines":
+      return mergeLines(op, context);
+    case "lineTiles":
+      return lineTiles(op, context);
+    case "planned":
+      return planned(op, context, bytesOf(op.plan));
     default:
       throw new TypeError(`Cannot run operation "${(op as Op).op}": the WebGPU device does not know it`);
   }

@@ -7,7 +7,7 @@ import type { OpOf } from "../../sdk/device/ops.ts";
 import type { Constants } from "../template.ts";
 import { type Caps, type Context, type Dispatch, type Kernel, THREADS, type Window } from "../kernel.ts";
 import rows from "../parts/rows.wgsl" with { type: "text" };
-import { chunksOf, rowsOf } from "../windows.ts";
+import { chunksOf, fits, rowsOf, tooWide } from "../windows.ts";
 import layerNormSource from "./layer_norm.wgsl" with { type: "text" };
 import reduceSource from "./reduce.wgsl" with { type: "text" };
 import rmsNormSource from "./rms_norm.wgsl" with { type: "text" };
@@ -30,8 +30,8 @@ const rmsNormKernel: Kernel = {
 const softmaxKernel: Kernel = {
   name: "softmax",
   source: rows + softmaxSource,
-  bindings: { x: "read", out: "write" },
-  params: { rows: "u", cols: "u", scale: "f" },
+  bindings: { x: "read", lens: "read", out: "write" },
+  params: { rows: "u", cols: "u", first: "u", period: "u", scale: "f" },
 };
 
 const reduceKernel: Kernel = {
@@ -45,26 +45,33 @@ const reduceKernel: Kernel = {
 export function layerNorm(op: OpOf<"layerNorm">, { caps }: Context): Dispatch[] {
   const { rows: count, cols, eps } = op;
   const shared = [rowsOf(op.weight, 4, 0, cols), rowsOf(op.bias, 4, 0, cols)];
-  return byRows(layerNormKernel, caps, count, cols, 4 * cols, (x, out) => [x, ...shared, out], op, { eps });
+  const bind = (x: Window, out: Window) => [x, ...shared, out];
+  return byRows(layerNormKernel, caps, count, cols, 4 * cols, bind, op, () => ({ eps }));
 }
 
 /** `rmsNorm` as dispatches. */
 export function rmsNorm(op: OpOf<"rmsNorm">, { caps }: Context): Dispatch[] {
   const { rows: count, cols, eps } = op;
   const weight = rowsOf(op.weight, 4, 0, cols);
-  return byRows(rmsNormKernel, caps, count, cols, 4 * cols, (x, out) => [x, weight, out], op, { eps });
+  const bind = (x: Window, out: Window) => [x, weight, out];
+  return byRows(rmsNormKernel, caps, count, cols, 4 * cols, bind, op, () => ({ eps }));
 }
 
 /** `softmax` as dispatches. */
 export function softmax(op: OpOf<"softmax">, { caps }: Context): Dispatch[] {
-  const { rows: count, cols, scale } = op;
-  return byRows(softmaxKernel, caps, count, cols, 4 * cols, (x, out) => [x, out], op, { scale });
+  const { rows: count, cols, period, scale } = op;
+  const lens = rowsOf(op.lens, 4, 0, period);
+  if (!fits(caps, lens)) throw tooWide(caps, 1, lens.bytes);
+  const bind = (x: Window, out: Window) => [x, lens, out];
+  const params = (first: number) => ({ first, period, scale });
+  const more: Constants = op.lens ? { HAS_LENS: 1 } : {};
+  return byRows(softmaxKernel, caps, count, cols, 4 * cols, bind, op, params, more);
 }
 
 /** `reduce` as dispatches. */
 export function reduce(op: OpOf<"reduce">, { caps }: Context): Dispatch[] {
   const { rows: count, cols, kind } = op;
-  return byRows(reduceKernel, caps, count, cols, 4, (x, out) => [x, out], op, {}, { KIND: kind });
+  return byRows(reduceKernel, caps, count, cols, 4, (x, out) => [x, out], op, () => ({}), { KIND: kind });
 }
 
 function byRows(
@@ -75,7 +82,7 @@ function byRows(
   outBytes: number,
   bind: (x: Window, out: Window) => Window[],
   ids: { readonly x: number; readonly out: number },
-  params: Dispatch["params"],
+  params: (from: number) => Dispatch["params"],
   more: Constants = {},
 ): Dispatch[] {
   const { lanes, constants } = lanesFor(caps, cols);
@@ -83,7 +90,7 @@ function byRows(
     kernel,
     constants: { ...constants, ...more },
     bind: bind(rowsOf(ids.x, 4 * cols, from, to), rowsOf(ids.out, outBytes, from, to)),
-    params: { rows: to - from, cols, ...params },
+    params: { rows: to - from, cols, ...params(from) },
     groups: Math.ceil((to - from) * lanes / THREADS),
   }));
 }

@@ -6,6 +6,7 @@
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
 import { type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import bitonic from "../parts/bitonic.wgsl" with { type: "text" };
 import keys from "../parts/keys.wgsl" with { type: "text" };
 import { chunksOf, rowsOf } from "../windows.ts";
 import sortSource from "./sort.wgsl" with { type: "text" };
@@ -13,14 +14,14 @@ import source from "./topk.wgsl" with { type: "text" };
 
 const kernel: Kernel = {
   name: "topk",
-  source: keys + source,
+  source: keys + bitonic + source,
   bindings: { x: "read", pairs: "read", merged: "write", values: "write", indices: "write" },
   params: { rows: "u", cols: "u", runs: "u", width: "u", take: "u" },
 };
 
 const sort: Kernel = {
   name: "sort",
-  source: keys + sortSource,
+  source: keys + bitonic + sortSource,
   bindings: { x: "read", pairs: "write", values: "write", indices: "write" },
   params: { rows: "u", cols: "u", size: "u", step: "u", block: "u", take: "u" },
 };
@@ -91,7 +92,8 @@ function selectRuns({ x, values, indices, rows, cols: all, k }: Call, context: C
 function sortAll({ x, values, indices, rows, cols, k }: Call, context: Context): Dispatch[] {
   const size = 2 ** Math.ceil(Math.log2(cols));
   const pairs = rowsOf(context.scratch(8 * size * rows), 8 * size, 0, rows);
-  const one = (constants: Dispatch["constants"], elements: number, step = 0, block = 0): Dispatch => ({
+  const all = rows * size;
+  const one = (constants: Dispatch["constants"], groups: number, step: number, block: number): Dispatch => ({
     kernel: sort,
     constants: { THREADS, ...constants },
     bind: [
@@ -101,11 +103,14 @@ function sortAll({ x, values, indices, rows, cols, k }: Call, context: Context):
       constants["LAST"] ? indices : NOTHING,
     ],
     params: { rows, cols, size, step, block, take: k },
-    groups: Math.ceil(elements / THREADS),
+    groups,
   });
-  const dispatches = [one({ FIRST: 1 }, rows * size)];
-  for (let block = 2; block <= size; block *= 2) {
-    for (let step = block / 2; step >= 1; step /= 2) dispatches.push(one({}, rows * size / 2, step, block));
+  const dispatches = [one({ SIZE: MOST, FIRST: 1 }, all / MOST, 0, 0)];
+  for (let block = 2 * MOST; block <= size; block *= 2) {
+    for (let step = block / 2; step >= MOST; step /= 2) {
+      dispatches.push(one({}, Math.ceil(all / 2 / THREADS), step, block));
+    }
+    dispatches.push(one({ SIZE: MOST, ...(block === size && { LAST: 1 }) }, all / MOST, 0, block));
   }
-  return [...dispatches, one({ LAST: 1 }, rows * k)];
+  return dispatches;
 }

@@ -6,8 +6,6 @@
 @group(0) @binding(3) var<storage, read_write> values: array<f32>; // [rows, take] if LAST
 @group(0) @binding(4) var<storage, read_write> indices: array<i32>; // [rows, take] if LAST
 
-var<workgroup> sorted: array<vec2u, SIZE>;
-
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
   let number = number_of(at);
@@ -27,21 +25,7 @@ fn main(at: Place, me: Lane) {
     sorted[i] = entry;
   }
   workgroupBarrier();
-  for (var size = 2u; size <= SIZE; size *= 2u) {
-    for (var step = size / 2u; step > 0u; step /= 2u) {
-      for (var i = me.local; i < SIZE / 2u; i += THREADS) {
-        let a = 2u * i - i % step;
-        let b = a + step;
-        let up = (a & size) == 0u;
-        if (before(sorted[b], sorted[a]) == up) {
-          let held = sorted[a];
-          sorted[a] = sorted[b];
-          sorted[b] = held;
-        }
-      }
-      workgroupBarrier();
-    }
-  }
+  for (var size = 2u; size <= SIZE; size *= 2u) { merge_blocks(size, 0u, me); }
   for (var i = me.local; row < p.rows && i < p.take; i += THREADS) {
 //#if LAST
     values[row * p.take + i] = value_of(sorted[i].x);

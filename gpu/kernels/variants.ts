@@ -36,7 +36,7 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 function* operations(): Generator<Op> {
   for (const kind of range(9)) yield one("unary", { kind });
-  for (const kind of range(6)) yield one("binary", { kind });
+  for (const kind of range(11)) yield one("binary", { kind });
   yield one("fill");
   yield one("embed");
   yield one("scaleAdd");
@@ -47,23 +47,30 @@ function* operations(): Generator<Op> {
     yield one("scatter", { size, width: 1, n: 1 });
   }
   for (const counts of [0, 9]) {
-    for (const divisor of [0, 1]) yield one("groupMean", { counts, divisor, g: 2 });
+    for (const divisor of [0, 1]) {
+      for (const kind of range(4)) yield one("groupMean", { counts, divisor, g: 2, kind });
+    }
   }
   yield one("rope", { headDim: 4 });
   for (const cols of [1, 8, 128, 4096]) {
     yield one("layerNorm", { cols });
     yield one("rmsNorm", { cols });
-    yield one("softmax", { cols });
+    for (const lens of [0, 9]) yield one("softmax", { cols, lens });
     for (const kind of range(4)) yield one("reduce", { cols, kind });
     for (const dtype of [0, 3]) for (const c of [cols, 5000]) yield one("scan", { cols: c, dtype });
   }
   yield one("compact");
   yield one("sample");
+  for (const diagonals of [0, 9]) yield one("lineSums", { diagonals, batch: 9 });
+  for (const counts of [0, 9]) yield one("mark", { counts });
+  yield one("mergeLines");
+  for (const tiles of [0, 9]) yield one("lineTiles", { tiles });
   for (const cols of [1, 3, 100, 2000, 5000]) {
     for (const k of [1, 1500]) yield one("topk", { cols, k, rows: 2 });
   }
   yield* products();
   yield* attentions();
+  yield* plans();
 }
 
 function* products(): Generator<Op> {
@@ -130,6 +137,18 @@ function* attentions(): Generator<Op> {
           yield one("attention", base);
           yield one("attention", { ...base, mask: 20, lens: 21, lse: 22, causal: 1 });
         }
+      }
+    }
+  }
+}
+
+function* plans(): Generator<Op> {
+  for (const headDim of [1, 33, 64, 128, 256]) {
+    for (const blockQ of [16, 64, 128]) {
+      for (const kvtype of [0, 1]) {
+        const base = { headDim, blockQ, kvtype, heads: 8, kvHeads: 2, lq: 300, lk: 300, planHead: 0 };
+        yield one("planned", base);
+        yield one("planned", { ...base, v: 0, out: 0 });
       }
     }
   }

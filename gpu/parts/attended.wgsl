@@ -1,12 +1,5 @@
-// What attention writes.
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+// What dense attention writes beside its result.
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>; // [batch, heads, queries] if p.summed
-
-fn store(i: u32, d: u32, four: vec4f) {
-//#for j in 0..4
-  if (d + $ju < D) { out[i + d + $ju] = four[$j]; }
-//#end
-}
 
 /// Writes the log-sum-exp of query i: -infinity if it saw nothing.
 fn store_lse(b: u32, h: u32, i: u32, top: f32, sum: f32) {

@@ -1,17 +1,24 @@
 /**
- * Attention over head-major tensors.
+ * Attention over head-major tensors, dense or by a plan.
  *
  * @module
  */
 import type { Device } from "../device/device.ts";
 import { DTYPE_CODE } from "../device/ops.ts";
-import { expectFinite, expectRank, expectShape, live, use } from "../device/ops/_check.ts";
+import { expectFinite, expectRank, expectShape, live, use, useOptional } from "../device/ops/_check.ts";
 import { fill } from "../device/ops/fill.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { planHeadOf } from "./expand_mask.ts";
+import type { Plan } from "./plan.ts";
+
+/** Largest head width that plans are executed for. */
+export const MAX_PLANNED_HEAD_DIM = 256;
 
 /** Options of {@linkcode attention}. */
 export interface AttentionOptions {
-  /** Query i sees keys up to i + Lk - Lq. @default false */
+  /** Which keys every query sees. @default all */
+  readonly plan?: Plan | undefined;
+  /** Query i sees keys up to i + Lk - Lq; a causal plan is so anyway. @default false */
   readonly causal?: boolean;
   /** Factor of every score. @default 1 / sqrt(D) */
   readonly scale?: number;
@@ -28,7 +35,7 @@ export interface AttentionResult {
 }
 
 /**
- * Computes softmax(scale * q k^T) v for every head.
+ * Computes softmax(scale * q k^T) v for every head, over the keys that a plan lists or over all.
  *
  * @param device Receives the result.
  * @param q Queries [Hq, Lq, D], float32.
@@ -90,13 +97,36 @@ export function attention(
       `Cannot run attention: "q" [${q.shape}] and "k" [${k.shape}] do not fit, expected [Hq, Lq, D] and [Hkv, Lk, D] with Hkv a divisor of Hq`,
     );
   }
-  const { causal = false, scale = headDim > 0 ? 1 / Math.sqrt(headDim) : 1 } = options;
+  const { plan, causal = plan?.causal ?? false, scale = headDim > 0 ? 1 / Math.sqrt(headDim) : 1 } = options;
   expectFinite("attention", "scale", scale);
+  if (plan) checkPlan(plan, { heads, kvHeads, lq, lk, headDim });
   const out = device.empty([heads, lq, headDim]);
   const lse = options.lse ? device.empty([heads, lq]) : undefined;
   if (lk === 0) {
     fill(device, out, 0);
     if (lse) fill(device, lse, -Infinity);
+  } else if (out.size > 0 && plan?.matrix) {
+    device.submit({
+      op: "planned",
+      ...ids,
+      plan: use(device, "attention", "plan", plan.matrix, "i32"),
+      bias: useOptional(device, "attention", "keyBias", plan.keyBias),
+      out: out.id,
+      stat: lse?.id ?? 0,
+      heads,
+      kvHeads,
+      headDim,
+      lq,
+      lk,
+      planHead: planHeadOf(plan, plan.matrix.size),
+      blockQ: plan.blockQ,
+      tileK: plan.tileK,
+      ...plan.layout,
+      kvtype: DTYPE_CODE[kvtype],
+      causal: causal || plan.causal ? 1 : 0,
+      statKind: 0,
+      scale,
+    });
   } else if (out.size > 0) {
     device.submit({
       op: "attention",
@@ -127,9 +157,30 @@ export function attention(
       outHead: lq * headDim,
       outRow: headDim,
       kvtype: DTYPE_CODE[kvtype],
-      causal: causal ? 1 : 0,
+      causal: causal || plan?.causal ? 1 : 0,
       scale,
     });
   }
   return lse ? { out, lse } : { out };
+}
+
+function checkPlan(
+  plan: Plan,
+  { heads, kvHeads, lq, lk, headDim }: Readonly<
+    Record<"heads" | "kvHeads" | "lq" | "lk" | "headDim", number>
+  >,
+): void {
+  if (plan.heads !== heads || plan.lq !== lq || plan.lk !== lk) {
+    throw new RangeError(
+      `Cannot run attention: the plan is for ${plan.heads} heads, ${plan.lq} queries and ${plan.lk} keys, got ${heads}, ${lq} and ${lk}`,
+    );
+  }
+  if (plan.kind === "sparse" && headDim > MAX_PLANNED_HEAD_DIM) {
+    throw new RangeError(
+      `Cannot run attention: heads of ${headDim} columns, expected at most ${MAX_PLANNED_HEAD_DIM} with a sparse plan`,
+    );
+  }
+  if (plan.keyBias) {
+    expectShape("attention", "keyBias", plan.keyBias, [kvHeads, lk], "one per key head and key");
+  }
 }

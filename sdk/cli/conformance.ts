@@ -7,9 +7,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { Check } from "../../tabular/conformance/check.ts";
 import { replayOrion, replayOrionJson } from "../../tabular/conformance/replay.ts";
 import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
+import { REPLAYS } from "../methods/golden/mod.ts";
+import type { Check } from "../golden/check.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
 
 /** Golden files that the project keeps: where named weights are looked for after the folder itself. */
@@ -38,8 +39,8 @@ export async function conformance(
     const begin = performance.now();
     let line: ConformanceLine | undefined;
     try {
-      const checks = await replay(folder, name, device);
-      line = checks && summary(name, checks, performance.now() - begin);
+      const found = await replay(folder, name, device);
+      line = found && summary(name, found, performance.now() - begin);
     } catch (error) {
       line = {
         file: name,
@@ -60,17 +61,30 @@ export async function conformance(
   return good;
 }
 
-async function replay(folder: string, name: string, device: Device): Promise<Check[] | undefined> {
+/** What the replay of one file found; a density only for plans. */
+interface Found {
+  readonly checks: readonly Check[];
+  readonly density?: number;
+}
+
+async function replay(folder: string, name: string, device: Device): Promise<Found | undefined> {
   const bytes = new Uint8Array(await readFile(`${folder}/${name}`));
-  if (name.endsWith(".json")) return replayOrionJson(name, new TextDecoder().decode(bytes));
+  if (name.endsWith(".json")) {
+    const checks = replayOrionJson(name, new TextDecoder().decode(bytes));
+    return checks && { checks };
+  }
   const file = readSafetensors(bytes);
   const params = JSON.parse(
     file.metadata["params"] ?? (file.metadata["config"] ? '{"slug":"orion-msp","kind":"weights"}' : "{}"),
   );
-  if (params.slug !== "orion-msp") {
-    throw new RangeError(`Cannot replay method "${params.slug}": this version knows orion-msp`);
+  if (params.slug === "orion-msp") {
+    return { checks: await replayOrion(device, file, params, (weights) => findFile(folder, weights)) };
   }
-  return await replayOrion(device, file, params, (weights) => findFile(folder, weights));
+  if (!Object.hasOwn(REPLAYS, params.slug ?? "")) {
+    const known = ["orion-msp", ...Object.keys(REPLAYS)].join(", ");
+    throw new RangeError(`Cannot replay method "${params.slug}": this version knows ${known}`);
+  }
+  return await REPLAYS[params.slug]!(device, file, params);
 }
 
 async function findFile(folder: string, name: string): Promise<Uint8Array> {
@@ -84,18 +98,26 @@ async function findFile(folder: string, name: string): Promise<Uint8Array> {
   }
 }
 
-function summary(name: string, checks: readonly Check[], ms: number): ConformanceLine {
+function summary(name: string, { checks, density }: Found, ms: number): ConformanceLine {
   const missed = checks.filter((check) => !check.ok);
-  const worst = checks.reduce((most, check) => Math.max(most, check.maxError), 0);
-  const head = `${name.padEnd(36)} ${missed.length === 0 ? "ok  " : "MISS"}`;
+  const head = `${name.padEnd(30)} ${missed.length === 0 ? "ok  " : "MISS"}`;
   if (checks.length === 0) return { file: name, ok: true, text: `${head}  weights, loads` };
-  const text = `${head}  ${String(checks.length).padStart(3)} checks  largest error ${
-    worst.toExponential(1)
-  }  ${ms.toFixed(0)} ms`;
+  const of = (kind: Check["kind"]): Check[] => checks.filter((check) => (check.kind ?? "output") === kind);
+  const largest = (kind: Check["kind"]): string =>
+    of(kind).reduce((most, check) => Math.max(most, check.maxError), 0).toExponential(1);
+  const selections = of("selection");
+  const exact = selections.every((check) => check.ok) ? "exact" : "NOT EXACT";
+  const parts = [
+    `${String(checks.length).padStart(3)} checks`,
+    ...(selections.length > 0 ? [`selections ${exact}`] : []),
+    `largest output error ${largest("output")}`,
+    ...(density === undefined ? [] : [`density ${density.toFixed(3)}`]),
+    `${ms.toFixed(0)} ms`,
+  ];
   const details = missed.slice(0, 5).map(({ name: what, maxError, tolerance }) =>
     `\n    ${what}: ${maxError.toExponential(2)} > ${tolerance.toExponential(1)}`
   );
-  return { file: name, ok: missed.length === 0, text: text + details.join("") };
+  return { file: name, ok: missed.length === 0, text: `${head}  ${parts.join("  ")}${details.join("")}` };
 }
 
 /** Opens one kind of device; a text that says why it does not work if it does not. */

@@ -37,7 +37,22 @@ export type Activation = "none" | "gelu" | "silu" | "relu";
 export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3 };
 
 /** Number that stands for an elementwise operation of two tensors. */
-export const BINARY_CODE = { add: 0, sub: 1, mul: 2, div: 3, max: 4, min: 5 } as const;
+export const BINARY_CODE = {
+  add: 0,
+  sub: 1,
+  mul: 2,
+  div: 3,
+  max: 4,
+  min: 5,
+  greater: 6,
+  greaterEqual: 7,
+  less: 8,
+  lessEqual: 9,
+  equal: 10,
+} as const;
+
+/** Offset of a part that a plan does not have. */
+export const NO_PART = 0xffff_ffff;
 
 /** Number that stands for an elementwise operation of one tensor. */
 export const UNARY_CODE = {
@@ -63,30 +78,49 @@ export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
  *   and i4: `group` consecutive inputs share one; group divides k, is k for one scale per output and for types without scales, and is even for i4.
  * - `matmul`: out [batch, m, n] = alpha * a [batch, m, k] b^T, b [batch, n, k]; a batch stride of 0 shares a or b.
  * - `layerNorm`: rows of cols; biased variance, two passes; weight and bias [cols]. `rmsNorm`: x / sqrt(mean(x^2) + eps) * weight.
- * - `softmax`: softmax(scale * x) over rows of cols, with maximum subtraction; a row of -inf gives zeros.
+ * - `softmax`: softmax(scale * x) over rows of cols, with maximum subtraction; a row of -inf gives zeros. With lens (i32 [period]) row r has only its first
+ *   lens[r mod period] columns, the rest become 0.
  * - `rope`: rotates in place: row r of [rows, stride] has position start + r mod length; heads of headDim at column offset; frequencies [headDim / 2];
  *   interleaved 1: pairs (2i, 2i+1), 0: pairs (i, i + headDim / 2).
  * - `attention`: for batch b, head h (kv head = floor(h * kvHeads / heads)): softmax(scale * q k^T) v by online softmax. Element (b, h, i, d) of q lies at
  *   qOffset + b * qBatch + h * qHead + i * qRow + d, likewise k, v and out. `kvtype`: f32 or f16 keys and values. Key j is visible to query i if j < lens[b] (if
  *   given; i32 [batch]), mask[i * lk + j] != 0 (if given; u8 [lq, lk], shared by all batches and heads) and, if causal, j <= i + lk - lq. Query rows that see nothing give zeros.
  *   lse (if given) [batch, heads, lq] receives the log-sum-exp (-inf for such rows).
- * - `unary`, `binary`: elementwise over n; b is read at floor(i / div) mod mod, so (div 1, mod cols) adds a row vector and (div cols, mod rows) scales rows.
+ * - `unary`, `binary`: elementwise over n; b is read at floor(i / div) mod mod, so (div 1, mod cols) adds a row vector and (div cols, mod rows) scales rows. Comparisons give 1 or 0.
  * - `embed`: out [n, e] = x[i] * w [e] + bias [e]; where useSkip is 1 and x[i] equals skip exactly, the whole row becomes skip.
  * - `scaleAdd`: out [n, e] = x[i] * w [n, e] + bias [n, e].
  * - `copy`: four nested loops; element size in bytes (1, 2 or 4): out[outOffset + sum i_a outStride_a] = x[xOffset + sum i_a xStride_a]. A stride of 0 repeats.
  * - `gather`: out row i = x row index[i] (width elements of size bytes); index below 0 gives zeros. `scatter`: out row index[i] = x row i; below 0 is skipped.
  * - `groupMean`: x [rows, h, e] to out [rows, ceil(h / g), e]: mean of g consecutive members; divisor 0: always g (missing members count as zeros), 1: the real
- *   size of the group. With counts (i32 [rows / rowsPerCount]) only members below the row's count are added and divided by their number (zero if none).
- * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals.
+ *   size of the group. `kind` (a REDUCE_CODE): sum and mean as said; max and min are those of the real members (0 if none). With counts (i32 [rows / rowsPerCount]) only members below the row's count are added and divided by their number (zero if none).
+ * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals; NaN is below all numbers.
  * - `cast`: n elements from one type to another (f32 <-> f16, i8 -> f32, u8 -> f32, i32 <-> f32), to nearest even.
  * - `fill`: n float32 elements set to value.
  * - `scan`: prefix sums of rows: out[r, c] = sum of x[r, 0..c], or of x[r, 0..c-1] with `exclusive` 1; `dtype` f32 or i32 (wrapping) for x and out.
  * - `compact`: x i32 [rows, cols] to out i32 [rows, capacity]: the columns where x is not 0, ascending, the first `capacity` of them, then -1; counts i32 [rows]
- *   gets how many were written.
+ *   gets how many were written. What is written is the column times `step`.
  * - `sample`: draws from softmax(scale * x) of rows by the Gumbel-max trick: out i32 [rows] = argmax over c of scale * x[r, c] - ln(-ln(u)), lower index first
  *   among equals; u = ((h >>> 9) + 0.5) * 2^-23, h = pcg(c + pcg(r + pcg(draw + pcg(seed)))) in wrapping 32-bit arithmetic, where pcg(v) is
  *   s = v * 747796405 + 2891336453, w = ((s >>> ((s >>> 28) + 4)) ^ s) * 277803737, (w >>> 22) ^ w (Jarzynski and Olano 2020). -Infinity is drawn only
  *   from rows that have nothing else: index 0 then.
+ * - `planned`: attention as a plan says; q and out [heads, lq, headDim], k and v [kvHeads, lk, headDim] of `kvtype`. The plan is an i32 matrix; the part at `xAt`
+ *   (NO_PART: there is none) of head h begins at h * planHead + xAt. Row r of the plan is query qOrder[r], slot s is key kOrder[s] (identities without the parts);
+ *   row block n holds rows n * blockQ to n * blockQ + blockQ - 1, nQ = ceil(lq / blockQ). tiles [nQ, tileCap]: slots t to t + tileK - 1 for every t >= 0, up to
+ *   the first -1; bits [nQ, tileCap, blockQ, ceil(tileK / 32)]: bit s mod 32 of word floor(s / 32), low first, says whether slot t + s is visible to the
+ *   row (all are without the part). columnOf [nQ]: which of the lists [lists, columnCap] the block reads, -1 none; a list holds slots up to the first -1. A slot is
+ *   visible if it is listed, below lk, and key j = kOrder[s] is visible to query i by position p = i + lk - lq: j <= p if causal; j < sink or p - j < window by band
+ *   [2] = sink, window. bias [kvHeads, lk] (if given) is added to the scaled scores. Rows that see nothing give zeros. stat [heads, lq] (if given) receives
+ *   the log-sum-exp (statKind 0) or the largest score (1), -inf for such rows. Without out, v is not read. Slots out of range are not visible.
+ * - `lineSums`: x [batch, n, length] to columns [batch, length] = sums over n, and (if given) diagonals [batch, length]: sum of x[r, j] with starts[r] - j = d, starts i32 [n].
+ * - `mark`: out [rows, cols] = 1 at index[r, 0..k-1] (i32; only the first counts[r] of them if given; below 0 or from cols on is skipped), 0 elsewhere.
+ * - `mergeLines`: MInference's range merge. columns i32 [heads, columnCount] ascending and diagonals i32 [heads, diagonalCount] descending, both up to the first -1, to tiles
+ *   i32 [heads, blocks, tileCap] and lists i32 [heads, blocks, columnCap], -1 padded. With E = offset + block * (r + 1) of block r: diagonals d >= E are
+ *   skipped; another has e = max(E - d, block). The first starts the range [e - block, e); each next one: e > hi + block flushes the range as tiles lo, lo + block, ... < hi
+ *   and starts anew, else e > hi extends hi by block. Columns below lo of the current range are listed, those in a range or past the last one are not.
+ * - `lineTiles`: what lines make visible. queries i32 [*, 1 + keyClasses, lq]: class a, then seen[b] of every key class; keys i32 [*, 2, lk]: class b, rank;
+ *   the leading axes have strides queryHead and keyHead. lines [heads, 3, queryClasses, keyClasses, length]: with r = rank, c = seen[b] and d = c - r >= 0 a slot is visible if
+ *   lines 0 at r, lines 1 at d or lines 2 at c of (a, b) is not 0. Without tiles: out i32 [heads, nQ, ceil(lk / tileK)] = 1 where a tile has a
+ *   visible slot. With tiles (i32 [heads, nQ, tileCap]): out = the bits of these tiles, as in `planned`; 0 past the first -1.
  */
 export const OPS = {
   pack: { code: 1, fields: { src: "t", out: "t", n: "u", k: "u", dtype: "u" } },
@@ -127,7 +161,10 @@ export const OPS = {
     fields: { x: "t", weight: "t", bias: "t", out: "t", rows: "u", cols: "u", eps: "f" },
   },
   rmsNorm: { code: 5, fields: { x: "t", weight: "t", out: "t", rows: "u", cols: "u", eps: "f" } },
-  softmax: { code: 6, fields: { x: "t", out: "t", rows: "u", cols: "u", scale: "f" } },
+  softmax: {
+    code: 6,
+    fields: { x: "t", lens: "o", out: "t", rows: "u", cols: "u", period: "u", scale: "f" },
+  },
   rope: {
     code: 7,
     fields: {
@@ -222,6 +259,7 @@ export const OPS = {
       g: "u",
       divisor: "u",
       rowsPerCount: "u",
+      kind: "u",
     },
   },
   reduce: { code: 17, fields: { x: "t", out: "t", rows: "u", cols: "u", kind: "u" } },
@@ -231,11 +269,88 @@ export const OPS = {
   scan: { code: 21, fields: { x: "t", out: "t", rows: "u", cols: "u", exclusive: "u", dtype: "u" } },
   compact: {
     code: 22,
-    fields: { x: "t", out: "t", counts: "t", rows: "u", cols: "u", capacity: "u" },
+    fields: { x: "t", out: "t", counts: "t", rows: "u", cols: "u", capacity: "u", step: "u" },
   },
   sample: {
     code: 23,
     fields: { x: "t", out: "t", rows: "u", cols: "u", scale: "f", seed: "u", draw: "u" },
+  },
+  planned: {
+    code: 24,
+    fields: {
+      q: "t",
+      k: "t",
+      v: "o",
+      plan: "t",
+      bias: "o",
+      out: "o",
+      stat: "o",
+      heads: "u",
+      kvHeads: "u",
+      headDim: "u",
+      lq: "u",
+      lk: "u",
+      planHead: "u",
+      blockQ: "u",
+      tileK: "u",
+      tilesAt: "u",
+      tileCap: "u",
+      bitsAt: "u",
+      columnOfAt: "u",
+      columnsAt: "u",
+      columnCap: "u",
+      lists: "u",
+      qOrderAt: "u",
+      kOrderAt: "u",
+      bandAt: "u",
+      kvtype: "u",
+      causal: "u",
+      statKind: "u",
+      scale: "f",
+    },
+  },
+  lineSums: {
+    code: 25,
+    fields: { x: "t", starts: "t", columns: "t", diagonals: "o", batch: "u", n: "u", length: "u" },
+  },
+  mark: { code: 26, fields: { index: "t", counts: "o", out: "t", rows: "u", k: "u", cols: "u" } },
+  mergeLines: {
+    code: 27,
+    fields: {
+      columns: "t",
+      diagonals: "t",
+      tiles: "t",
+      lists: "t",
+      heads: "u",
+      columnCount: "u",
+      diagonalCount: "u",
+      blocks: "u",
+      tileCap: "u",
+      columnCap: "u",
+      block: "u",
+      offset: "u",
+    },
+  },
+  lineTiles: {
+    code: 28,
+    fields: {
+      queries: "t",
+      keys: "t",
+      lines: "t",
+      tiles: "o",
+      out: "t",
+      heads: "u",
+      queryHead: "u",
+      keyHead: "u",
+      queryClasses: "u",
+      keyClasses: "u",
+      lq: "u",
+      lk: "u",
+      length: "u",
+      blockQ: "u",
+      tileK: "u",
+      tileCap: "u",
+    },
   },
 } as const satisfies Record<string, { code: number; fields: Record<string, "t" | "o" | "u" | "f"> }>;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Check } from "./check.ts";
+import type { Check } from "../../sdk/golden/check.ts";
 
 /**
  * Compares two values by their JSON.

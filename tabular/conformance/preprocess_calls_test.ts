@@ -7,7 +7,7 @@ import { fitFrame } from "../preprocess/frame.ts";
 import { fromRowMajor, keepColumns, toFloat32Rows } from "../preprocess/matrix.ts";
 import { fitTransform } from "../preprocess/pipeline.ts";
 import { uniqueFilter } from "../preprocess/unique_filter.ts";
-import { compare } from "./check.ts";
+import { compare } from "../../sdk/golden/check.ts";
 
 describe("preprocessing and ensemble", () => {
   for (const name of ["e2e-iris", "e2e-wine", "e2e-mixed", "trained-iris", "trained-wine"]) {

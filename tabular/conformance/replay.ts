@@ -5,7 +5,7 @@
  */
 import type { Device } from "../../sdk/device/mod.ts";
 import { readSafetensors, type SafetensorsFile } from "../../sdk/weights/safetensors.ts";
-import type { Check } from "./check.ts";
+import type { Check } from "../../sdk/golden/check.ts";
 import { replayEnsemble } from "./replay_ensemble.ts";
 import { replayModel } from "./replay_model.ts";
 import { replayPreprocess } from "./replay_preprocess.ts";

@@ -17,7 +17,7 @@ import { fitPipeline, type NormMethod } from "../preprocess/pipeline.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
 import { uniqueFilter } from "../preprocess/unique_filter.ts";
 import { encodeLabels, type Label } from "../classifier/labels.ts";
-import { type Check, compare, floats, shapeOf } from "./check.ts";
+import { type Check, compare, floats, shapeOf } from "../../sdk/golden/check.ts";
 import { compareExactly } from "./exact.ts";
 import { compareMask } from "./replay_model.ts";
 

@@ -9,7 +9,7 @@ import { specialTokens } from "../model/config.ts";
 import { OrionMSP } from "../model/orion_msp.ts";
 import { drawMasks } from "../model/row_interactor.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
-import { type Check, compare, floats, shapeOf } from "./check.ts";
+import { type Check, compare, floats, shapeOf } from "../../sdk/golden/check.ts";
 
 /** Largest difference allowed in outputs (SPEC 11). */
 const TOLERANCE = 2e-5;

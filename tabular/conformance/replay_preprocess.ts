@@ -9,7 +9,7 @@ import { columnOf, fromRowMajor, keepColumns, type Matrix } from "../preprocess/
 import { numpyNormals } from "../preprocess/numpy_random.ts";
 import { fitTransform, type NormMethod } from "../preprocess/pipeline.ts";
 import { uniqueFilter } from "../preprocess/unique_filter.ts";
-import { type Check, compare } from "./check.ts";
+import { type Check, compare } from "../../sdk/golden/check.ts";
 import { compareExactly } from "./exact.ts";
 
 const TOLERANCE = 1e-7;

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { readSafetensors } from "../../sdk/weights/safetensors.ts";
 import { assert, assertEquals, assertThrows } from "../../sdk/testing/assert.ts";
-import type { Check } from "./check.ts";
+import type { Check } from "../../sdk/golden/check.ts";
 import { type PreprocessParams, replayPreprocess } from "./replay_preprocess.ts";
 import { replayEnsembles, replayRng } from "./replay_rng.ts";
 

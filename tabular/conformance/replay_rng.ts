@@ -10,7 +10,7 @@ import { numpyNormals } from "../preprocess/numpy_random.ts";
 import type { NormMethod } from "../preprocess/pipeline.ts";
 import { pythonRandom } from "../preprocess/python_random.ts";
 import { torchRandom } from "../preprocess/torch_random.ts";
-import { type Check, compare } from "./check.ts";
+import { type Check, compare } from "../../sdk/golden/check.ts";
 import { compareExactly } from "./exact.ts";
 
 const NORMAL_TOLERANCE = 1e-12;

@@ -1,17 +1,20 @@
 //! Where calls come in: memory, records and the table of operations.
 
-use crate::attention::Attention;
+use crate::attention::{Attention, Planned};
 use crate::cast::Cast;
 use crate::elementwise::{Binary, Embed, Fill, ScaleAdd, Unary};
+use crate::line_tiles::LineTiles;
 use crate::linear::Linear;
+use crate::lines::{LineSums, Mark, MergeLines};
 use crate::matmul::Matmul;
 use crate::moves::{Copy4, Gather, Scatter};
 use crate::norm::{LayerNorm, RmsNorm, Softmax};
 use crate::rope::Rope;
-use crate::rows::{GroupMean, Reduce, TopK};
+use crate::rows::{GroupMean, Reduce};
 use crate::sample::Sample;
 use crate::scan::{Compact, Scan};
 use crate::status::{Fault, Outcome};
+use crate::topk::TopK;
 use crate::weights::Pack;
 use std::alloc::{Layout, alloc as take, dealloc as give};
 use std::cell::UnsafeCell;
@@ -93,4 +96,9 @@ operations! {
     21 => Scan,
     22 => Compact,
     23 => Sample,
+    24 => Planned,
+    25 => LineSums,
+    26 => Mark,
+    27 => MergeLines,
+    28 => LineTiles,
 }

@@ -115,8 +115,18 @@ impl Binary {
             3 => self.each(F32x4::div),
             4 => self.each(|a, b| b.pmax(a).select(a, a.eq(a))),
             5 => self.each(|a, b| b.pmin(a).select(a, a.eq(a))),
+            6 => self.flags(|a, b| b.lt(a)),
+            7 => self.flags(|a, b| b.lt(a).or(a.eq(b))),
+            8 => self.flags(F32x4::lt),
+            9 => self.flags(|a, b| a.lt(b).or(a.eq(b))),
+            10 => self.flags(F32x4::eq),
             _ => Err(Fault::BadArguments),
         }
+    }
+
+    /// 1 where a comparison holds, else 0.
+    fn flags(&self, holds: impl Fn(F32x4, F32x4) -> I32x4 + Sync) -> Outcome {
+        self.each(|a, b| F32x4::splat(1.0).keep(holds(a, b)))
     }
 
     fn each(&self, f: impl Fn(F32x4, F32x4) -> F32x4 + Sync) -> Outcome {

@@ -12,7 +12,10 @@ pub mod cast;
 mod door;
 pub mod elementwise;
 mod half;
+mod line_bits;
+pub mod line_tiles;
 pub mod linear;
+pub mod lines;
 mod math;
 pub mod matmul;
 pub mod moves;
@@ -29,6 +32,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub mod topk;
 mod view;
 pub mod weights;
 

@@ -4,8 +4,8 @@ use crate::elementwise::fours;
 use crate::math::{exp_down, table};
 use crate::pool::parallel;
 use crate::simd::{F32x4, larger};
-use crate::status::Outcome;
-use crate::view::{View, ViewMut, size, view, view_mut};
+use crate::status::{Fault, Outcome};
+use crate::view::{View, ViewMut, optional, size, view, view_mut};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -34,9 +34,11 @@ pub struct RmsNorm {
 #[derive(Clone, Copy)]
 pub struct Softmax {
     pub x: *const f32,
+    pub lens: *const i32,
     pub out: *mut f32,
     pub rows: u32,
     pub cols: u32,
+    pub period: u32,
     pub scale: f32,
 }
 
@@ -105,10 +107,18 @@ impl Softmax {
         let (rows, cols) = (self.rows as usize, self.cols as usize);
         let all = size(&[rows, cols])?;
         let (x, out) = (view(self.x, all)?, view_mut(self.out, all)?);
+        let period = self.period as usize;
+        if period == 0 && !self.lens.is_null() {
+            return Err(Fault::BadArguments);
+        }
+        let lens = optional(self.lens, period.min(rows))?;
         let scale = F32x4::splat(self.scale);
         parallel(rows, cols * 5 + 20, |range, _| {
             for row in range {
-                softmax(x.from(row * cols), out.from(row * cols), cols, scale);
+                let out = out.from(row * cols);
+                let n = lens.map_or(cols, |lens| (lens.at(row % period).max(0) as usize).min(cols));
+                softmax(x.from(row * cols), out, n, scale);
+                fours(n..cols, |i, c| out.put_part(i, c, F32x4::splat(0.0)));
             }
             Ok(())
         })

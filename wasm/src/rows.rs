@@ -1,10 +1,11 @@
-//! `reduce`, `topk` and `groupMean`.
+//! `reduce` and `groupMean`.
 
 use crate::elementwise::fours;
 use crate::pool::parallel;
 use crate::simd::F32x4;
 use crate::status::{Fault, Outcome};
-use crate::view::{View, ViewMut, optional, size, view, view_mut};
+use crate::view::{View, optional, size, view, view_mut};
+use std::array::from_fn;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -14,17 +15,6 @@ pub struct Reduce {
     pub rows: u32,
     pub cols: u32,
     pub kind: u32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct TopK {
-    pub x: *const f32,
-    pub values: *mut f32,
-    pub indices: *mut i32,
-    pub rows: u32,
-    pub cols: u32,
-    pub k: u32,
 }
 
 #[repr(C)]
@@ -39,6 +29,7 @@ pub struct GroupMean {
     pub g: u32,
     pub divisor: u32,
     pub rows_per_count: u32,
+    pub kind: u32,
 }
 
 impl Reduce {
@@ -47,8 +38,6 @@ impl Reduce {
         let x = view(self.x, size(&[rows, cols])?)?;
         let out = view_mut(self.out, rows)?;
         let kind = self.kind;
-        let max = |a: F32x4, b: F32x4| b.pmax(a).select(a, a.eq(a));
-        let min = |a: F32x4, b: F32x4| b.pmin(a).select(a, a.eq(a));
         parallel(rows, cols / 2 + 10, |range, _| {
             for row in range {
                 let x = x.from(row * cols);
@@ -68,6 +57,18 @@ impl Reduce {
     }
 }
 
+/// The larger of each lane; NaN if either is.
+#[inline(always)]
+fn max(a: F32x4, b: F32x4) -> F32x4 {
+    b.pmax(a).select(a, a.eq(a))
+}
+
+/// The smaller of each lane; NaN if either is.
+#[inline(always)]
+fn min(a: F32x4, b: F32x4) -> F32x4 {
+    b.pmin(a).select(a, a.eq(a))
+}
+
 #[inline(always)]
 fn fold(x: View<f32>, n: usize, start: f32, f: impl Fn(F32x4, F32x4) -> F32x4) -> f32 {
     let mut all = F32x4::splat(start);
@@ -76,105 +77,24 @@ fn fold(x: View<f32>, n: usize, start: f32, f: impl Fn(F32x4, F32x4) -> F32x4) -
     f(f(a, c), f(b, d)).array()[0]
 }
 
-impl TopK {
-    pub fn run(&self) -> Outcome {
-        let (rows, cols, k) = (self.rows as usize, self.cols as usize, self.k as usize);
-        if k > cols {
-            return Err(Fault::BadArguments);
-        }
-        let x = view(self.x, size(&[rows, cols])?)?;
-        let values = view_mut(self.values, size(&[rows, k])?)?;
-        let indices = view_mut(self.indices, size(&[rows, k])?)?;
-        if k == 0 {
-            return Ok(());
-        }
-        parallel(rows, cols * 4, |range, _| {
-            for row in range {
-                let heap = Heap { values: values.from(row * k), indices: indices.from(row * k) };
-                heap.select(x.from(row * cols), cols, k);
-            }
-            Ok(())
-        })
-    }
-}
-
-/// A heap whose root is the least of what was kept; it lives in the outputs.
-#[derive(Clone, Copy)]
-struct Heap {
-    values: ViewMut<f32>,
-    indices: ViewMut<i32>,
-}
-
-impl Heap {
-    fn get(self, i: usize) -> (f32, i32) {
-        (self.values.read().at(i), self.indices.read().at(i))
-    }
-
-    fn set(self, i: usize, (value, index): (f32, i32)) {
-        self.values.set(i, value);
-        self.indices.set(i, index);
-    }
-
-    fn select(self, x: View<f32>, cols: usize, k: usize) {
-        for i in 0..k {
-            self.set(i, (x.at(i), i as i32));
-        }
-        for i in (0..k / 2).rev() {
-            self.sift(i, k);
-        }
-        for i in k..cols {
-            let entry = (x.at(i), i as i32);
-            if less(self.get(0), entry) {
-                self.set(0, entry);
-                self.sift(0, k);
-            }
-        }
-        // The least goes last, again and again: the largest ends up first.
-        for end in (1..k).rev() {
-            let (first, last) = (self.get(0), self.get(end));
-            self.set(0, last);
-            self.set(end, first);
-            self.sift(0, end);
-        }
-    }
-
-    fn sift(self, mut i: usize, len: usize) {
-        loop {
-            let mut least = i;
-            for child in [2 * i + 1, 2 * i + 2] {
-                if child < len && less(self.get(child), self.get(least)) {
-                    least = child;
-                }
-            }
-            if least == i {
-                return;
-            }
-            let (a, b) = (self.get(i), self.get(least));
-            self.set(i, b);
-            self.set(least, a);
-            i = least;
-        }
-    }
-}
-
-/// Whether `a` comes after `b`: smaller, or equal with a higher index; NaN is smaller than all.
-fn less(a: (f32, i32), b: (f32, i32)) -> bool {
-    match (a.0.is_nan(), b.0.is_nan()) {
-        (false, false) if a.0 != b.0 => a.0 < b.0,
-        (x, y) if x != y => x,
-        _ => a.1 > b.1,
-    }
-}
-
 impl GroupMean {
     pub fn run(&self) -> Outcome {
-        let [rows, h, e, g, per] =
-            [self.rows, self.h, self.e, self.g, self.rows_per_count].map(|v| v as usize);
-        if g == 0 || (!self.counts.is_null() && per == 0) {
+        if self.g == 0 || (!self.counts.is_null() && self.rows_per_count == 0) {
             return Err(Fault::BadArguments);
         }
+        match self.kind {
+            0 | 1 => self.each(0.0, F32x4::add),
+            2 => self.each(f32::NEG_INFINITY, max),
+            3 => self.each(f32::INFINITY, min),
+            _ => Err(Fault::BadArguments),
+        }
+    }
+
+    fn each(&self, start: f32, f: impl Fn(F32x4, F32x4) -> F32x4 + Sync) -> Outcome {
+        let [rows, h, e, g, per] =
+            [self.rows, self.h, self.e, self.g, self.rows_per_count].map(|v| v as usize);
         let groups = h.div_ceil(g);
-        let always = self.divisor == 0;
+        let (is_mean, always) = (self.kind == 1, self.divisor == 0);
         let x = view(self.x, size(&[rows, h, e])?)?;
         let out = view_mut(self.out, size(&[rows, groups, e])?)?;
         let counts = optional(self.counts, rows.div_ceil(per.max(1)))?;
@@ -182,21 +102,37 @@ impl GroupMean {
             for at in range {
                 let (row, first) = (at / groups, at % groups * g);
                 let real = g.min(h - first);
-                let (members, divisor) = match counts {
-                    Some(counts) => {
-                        let seen = (counts.at(row / per).max(0) as usize).saturating_sub(first).min(real);
-                        (seen, seen)
-                    }
-                    None => (real, if always { g } else { real }),
+                let members = counts.map_or(real, |counts| {
+                    (counts.at(row / per).max(0) as usize).saturating_sub(first).min(real)
+                });
+                let divisor = if counts.is_none() && always { g } else { members };
+                let scale = match members {
+                    0 => 0.0,
+                    _ if is_mean => 1.0 / divisor as f32,
+                    _ => 1.0,
                 };
-                let scale = F32x4::splat(if divisor == 0 { 0.0 } else { 1.0 / divisor as f32 });
-                let x = x.from((row * h + first) * e);
-                fours(0..e, |j, c| {
-                    let mut total = F32x4::splat(0.0);
+                // Of no members the result is 0, whatever an empty fold gives.
+                let (start, scale) = (if members == 0 { 0.0 } else { start }, F32x4::splat(scale));
+                let (x, out) = (x.from((row * h + first) * e), out.from(at * e));
+                if e == 1 {
+                    out.put_part(0, 1, F32x4::splat(fold(x, members, start, &f)).mul(scale));
+                    continue;
+                }
+                // Whole cache lines: a member's numbers are far from those of the next.
+                let wide = e / 16 * 16;
+                for j in (0..wide).step_by(16) {
+                    let mut all = [F32x4::splat(start); 4];
                     for member in 0..members {
-                        total = total.add(x.part(member * e + j, c, 0.0));
+                        all = from_fn(|v| f(all[v], x.four(member * e + j + 4 * v)));
                     }
-                    out.put_part(at * e + j, c, total.mul(scale));
+                    (0..4).for_each(|v| out.put(j + 4 * v, all[v].mul(scale)));
+                }
+                fours(wide..e, |j, c| {
+                    let mut all = F32x4::splat(start);
+                    for member in 0..members {
+                        all = f(all, x.part(member * e + j, c, start));
+                    }
+                    out.put_part(j, c, all.mul(scale));
                 });
             }
             Ok(())

@@ -24,6 +24,7 @@ pub struct Compact {
     pub rows: u32,
     pub cols: u32,
     pub capacity: u32,
+    pub step: u32,
 }
 
 const F32: u32 = 0;
@@ -69,6 +70,7 @@ impl Compact {
         let x = view(self.x, size(&[rows, cols])?)?;
         let out = view_mut(self.out, size(&[rows, capacity])?)?;
         let counts = view_mut(self.counts, rows)?;
+        let step = self.step as i32;
         parallel(rows, cols * 2 + capacity + 10, |range, _| {
             for row in range {
                 let (x, out) = (x.from(row * cols), out.from(row * capacity));
@@ -78,7 +80,7 @@ impl Compact {
                         break;
                     }
                     // Written always and counted where it holds, so that no branch depends on the flags.
-                    out.set(count, c as i32);
+                    out.set(count, (c as i32).wrapping_mul(step));
                     count += usize::from(x.at(c) != 0);
                 }
                 (count..capacity).for_each(|i| out.set(i, -1));

@@ -104,6 +104,15 @@ export const rowCases: readonly ConformanceCase[] = [
   ...topkCases,
   ...groupCases,
   {
+    name: "topk() of rows with NaN",
+    run: (d, random): Record<string, Tensor> => {
+      const values = Float32Array.from(random.ints(3 * 700, -40, 40), (x) => x > 30 ? NaN : x);
+      values.set([NaN, -Infinity, Infinity, -0, 0]);
+      const x = d.tensor(values, [3, 700]);
+      return { few: topk(d, x, 9).indices, most: topk(d, x, 650).indices, all: topk(d, x, 700).indices };
+    },
+  },
+  {
     name: "softmax() of rows with -Infinity",
     run: (d): Record<string, Tensor> => {
       const none = -Infinity;

@@ -12,7 +12,9 @@ import { openReference } from "../reference/mod.ts";
 import { attentionCases } from "./attention_cases.ts";
 import { assertClose, type ConformanceCase, readAny } from "./case.ts";
 import { elementCases } from "./element_cases.ts";
+import { lineCases } from "./line_cases.ts";
 import { linearCases, matmulCases } from "./linear_cases.ts";
+import { planCases } from "./plan_cases.ts";
 import { rowCases } from "./row_cases.ts";
 import { scanCases } from "./scan_cases.ts";
 
@@ -24,6 +26,8 @@ export const CASES: readonly ConformanceCase[] = [
   ...scanCases,
   ...attentionCases,
   ...elementCases,
+  ...lineCases,
+  ...planCases,
 ];
 
 /** What every device is held to. */

@@ -24,7 +24,7 @@ export interface BinaryOptions {
  * Computes a function of a and b for every element of a; b is repeated along the axes that it lacks.
  *
  * @param d Receives the result.
- * @param kind The function: add, sub, mul, div, max or min.
+ * @param kind The function: add, sub, mul, div, max, min, or a comparison, which gives 1 or 0: greater, greaterEqual, less, lessEqual, equal.
  * @param a Any shape.
  * @param b The shape of `a`, of its last axes, of its first axes, or a single number.
  * @returns A tensor of the shape of `a`.

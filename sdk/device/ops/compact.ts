@@ -11,6 +11,8 @@ import { expectInt, expectRank, product, use } from "./_check.ts";
 export interface CompactOptions {
   /** Room for columns in every row of the result. @default as many as a row has */
   readonly capacity?: number;
+  /** What is listed is the column times this: with the size of a block, where it begins. @default 1 */
+  readonly step?: number;
 }
 
 /** What {@linkcode compact} returns. */
@@ -41,8 +43,9 @@ export function compact(d: Device, flags: Tensor, options: CompactOptions = {}):
   const id = use(d, "compact", "flags", flags, "i32");
   expectRank("compact", "flags", flags, 1);
   const cols = flags.shape.at(-1)!;
-  const { capacity = cols } = options;
+  const { capacity = cols, step = 1 } = options;
   expectInt("compact", "capacity", capacity, 0);
+  expectInt("compact", "step", step, 1);
   const leading = flags.shape.slice(0, -1);
   const rows = product(leading);
   if (rows * cols * capacity === 0) {
@@ -53,6 +56,6 @@ export function compact(d: Device, flags: Tensor, options: CompactOptions = {}):
   }
   const indices = d.empty([...leading, capacity], "i32");
   const counts = d.empty(leading, "i32");
-  d.submit({ op: "compact", x: id, out: indices.id, counts: counts.id, rows, cols, capacity });
+  d.submit({ op: "compact", x: id, out: indices.id, counts: counts.id, rows, cols, capacity, step });
   return { indices, counts };
 }

@@ -1,9 +1,10 @@
 /**
- * Means of neighbours.
+ * Means and extremes of neighbours.
  *
  * @module
  */
 import type { Device } from "../device.ts";
+import { REDUCE_CODE } from "../ops.ts";
 import type { Tensor } from "../tensor.ts";
 import { expectInt, expectRank, expectShape, use, useOptional } from "./_check.ts";
 
@@ -30,6 +31,31 @@ export interface GroupMeanOptions {
  * @throws RangeError if shapes do not fit.
  */
 export function groupMean(d: Device, x: Tensor, g: number, options: GroupMeanOptions = {}): Tensor {
+  return group(d, "mean", x, g, options);
+}
+
+/** Finds the largest of every `g` consecutive members; see {@linkcode groupMean}. */
+export function groupMax(d: Device, x: Tensor, g: number): Tensor {
+  return group(d, "max", x, g, {});
+}
+
+/** Finds the smallest of every `g` consecutive members; see {@linkcode groupMean}. */
+export function groupMin(d: Device, x: Tensor, g: number): Tensor {
+  return group(d, "min", x, g, {});
+}
+
+/** Sums every `g` consecutive members; see {@linkcode groupMean}. */
+export function groupSum(d: Device, x: Tensor, g: number): Tensor {
+  return group(d, "sum", x, g, {});
+}
+
+function group(
+  d: Device,
+  kind: keyof typeof REDUCE_CODE,
+  x: Tensor,
+  g: number,
+  options: GroupMeanOptions,
+): Tensor {
   const { divisor = "g", counts, rowsPerCount = 1 } = options;
   const ids = {
     x: use(d, "groupMean", "x", x),
@@ -63,6 +89,7 @@ export function groupMean(d: Device, x: Tensor, g: number, options: GroupMeanOpt
       g,
       divisor: divisor === "real" ? 1 : 0,
       rowsPerCount,
+      kind: REDUCE_CODE[kind],
     });
   }
   return out;

@@ -29,6 +29,11 @@ const BINARY: readonly ((a: number, b: number) => number)[] = [
   (a, b) => a / b,
   Math.max,
   Math.min,
+  (a, b) => Number(a > b),
+  (a, b) => Number(a >= b),
+  (a, b) => Number(a < b),
+  (a, b) => Number(a <= b),
+  (a, b) => Number(a === b),
 ];
 
 /** A function of every element. */

@@ -9,9 +9,11 @@ import { type OpName, type OpOf, WEIGHT_BITS } from "../ops.ts";
 import { type Memory, viewMemory } from "./_memory.ts";
 import { attention, rope } from "./attention.ts";
 import { binary, cast, embed, fill, scaleAdd, unary } from "./elementwise.ts";
+import { lineSums, lineTiles, mark, mergeLines } from "./lines.ts";
 import { linear, matmul, pack } from "./linear.ts";
 import { copy, gather, scatter } from "./move.ts";
 import { layerNorm, rmsNorm, softmax } from "./norm.ts";
+import { planned } from "./planned.ts";
 import { compact, groupMean, reduce, scan, topk } from "./rows.ts";
 import { sample } from "./sample.ts";
 
@@ -39,6 +41,11 @@ const KERNELS: { readonly [N in OpName]: (memory: Memory, op: OpOf<N>) => void }
   scan,
   compact,
   sample,
+  planned,
+  lineSums,
+  mark,
+  mergeLines,
+  lineTiles,
 };
 
 /**

@@ -32,12 +32,15 @@ export function rmsNorm(memory: Memory, op: OpOf<"rmsNorm">): void {
   });
 }
 
-/** Softmax of rows; zeros for a row of -Infinity. */
+/** Softmax of rows or of their first columns; zeros for a row of -Infinity. */
 export function softmax(memory: Memory, op: OpOf<"softmax">): void {
-  eachRow(memory, op, (x, out) => {
-    const scores = Array.from(x, (value) => value * op.scale);
+  const lens = op.lens ? memory.i32(op.lens) : undefined;
+  eachRow(memory, op, (x, out, r) => {
+    const length = lens ? Math.min(op.cols, Math.max(0, lens[r % op.period]!)) : op.cols;
+    const scores = Array.from(x.subarray(0, length), (value) => value * op.scale);
     const top = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-    if (top === -Infinity) return void out.fill(0);
+    out.fill(0);
+    if (top === -Infinity) return;
     const powers = scores.map((score) => Math.exp(score - top));
     const sum = powers.reduce((a, b) => a + b, 0);
     powers.forEach((power, c) => out[c] = power / sum);
@@ -47,12 +50,12 @@ export function softmax(memory: Memory, op: OpOf<"softmax">): void {
 function eachRow(
   memory: Memory,
   op: { readonly x: number; readonly out: number; readonly rows: number; readonly cols: number },
-  run: (x: Float32Array, out: Float32Array) => void,
+  run: (x: Float32Array, out: Float32Array, r: number) => void,
 ): void {
   const x = memory.f32(op.x);
   const out = memory.f32(op.out);
   for (let r = 0; r < op.rows; r++) {
     const [begin, end] = [r * op.cols, (r + 1) * op.cols];
-    run(x.subarray(begin, end), out.subarray(begin, end));
+    run(x.subarray(begin, end), out.subarray(begin, end), r);
   }
 }

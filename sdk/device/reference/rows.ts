@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { DTYPE_CODE, type OpOf } from "../ops.ts";
+import { DTYPE_CODE, type OpOf, REDUCE_CODE } from "../ops.ts";
 import type { Memory } from "./_memory.ts";
 
-/** Means of consecutive members. */
+/** Means, sums or extremes of consecutive members. */
 export function groupMean(memory: Memory, op: OpOf<"groupMean">): void {
   const { h, e, g } = op;
   const x = memory.f32(op.x);
@@ -18,11 +18,16 @@ export function groupMean(memory: Memory, op: OpOf<"groupMean">): void {
     for (let group = 0; group < groups; group++) {
       const begin = group * g;
       const members = Math.max(0, Math.min(begin + g, limit) - begin);
-      const divisor = counts || op.divisor === 1 ? Math.max(members, 1) : g;
+      const divisor = op.kind === REDUCE_CODE.sum ? 1 : counts || op.divisor === 1 ? Math.max(members, 1) : g;
       for (let c = 0; c < e; c++) {
-        let sum = 0;
-        for (let member = begin; member < begin + members; member++) sum += x[(r * h + member) * e + c]!;
-        out[(r * groups + group) * e + c] = sum / divisor;
+        const values = Array.from({ length: members }, (_, m) => x[(r * h + begin + m) * e + c]!);
+        out[(r * groups + group) * e + c] = members === 0
+          ? 0
+          : op.kind === REDUCE_CODE.max
+          ? values.reduce((a, b) => Math.max(a, b))
+          : op.kind === REDUCE_CODE.min
+          ? values.reduce((a, b) => Math.min(a, b))
+          : values.reduce((a, b) => a + b) / divisor;
       }
     }
   }
@@ -43,22 +48,24 @@ export function reduce(memory: Memory, op: OpOf<"reduce">): void {
   }
 }
 
-/** The k largest of every row, lower index first among equals. */
+/** The k largest of every row, lower index first among equals; NaN is below all numbers. */
 export function topk(memory: Memory, op: OpOf<"topk">): void {
   const x = memory.f32(op.x);
   const values = memory.f32(op.values);
   const indices = memory.i32(op.indices);
   for (let r = 0; r < op.rows; r++) {
     const row = x.subarray(r * op.cols, (r + 1) * op.cols);
-    const order = Array.from(row.keys()).sort((
-      a,
-      b,
-    ) => (row[a] === row[b] ? a - b : row[a]! > row[b]! ? -1 : 1));
+    const order = Array.from(row.keys()).sort((a, b) => falling(row[a]!, row[b]!) || a - b);
     for (let i = 0; i < op.k; i++) {
       values[r * op.k + i] = row[order[i]!]!;
       indices[r * op.k + i] = order[i]!;
     }
   }
+}
+
+/** Order of two numbers in a falling row, NaN last. */
+function falling(a: number, b: number): number {
+  return Number(Number.isNaN(a)) - Number(Number.isNaN(b)) || Number(a < b) - Number(a > b);
 }
 
 /** Prefix sums of every row, without the element itself where `exclusive`; integers wrap. */
@@ -85,7 +92,7 @@ export function compact(memory: Memory, op: OpOf<"compact">): void {
   for (let r = 0; r < op.rows; r++) {
     let count = 0;
     for (let c = 0; c < cols && count < capacity; c++) {
-      if (x[r * cols + c] !== 0) out[r * capacity + count++] = c;
+      if (x[r * cols + c] !== 0) out[r * capacity + count++] = c * op.step;
     }
     out.fill(-1, r * capacity + count, (r + 1) * capacity);
     counts[r] = count;

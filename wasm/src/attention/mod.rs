@@ -2,6 +2,10 @@
 
 mod blocks;
 mod few;
+mod lanes;
+mod planned;
+
+pub use planned::Planned;
 
 use crate::half::{self, Moves};
 use crate::math::{Table, table};
@@ -10,6 +14,7 @@ use crate::simd::{F32x4, I32x4};
 use crate::status::{Fault, Outcome};
 use crate::tile::PANEL;
 use crate::view::{View, ViewMut, extent, optional, size, view, view_mut};
+use lanes::Rows;
 
 /// Queries of a unit of work: enough to pay for the packing of its keys and values.
 const QUERIES: usize = 192;
@@ -49,15 +54,20 @@ pub struct Attention {
 pub trait Stored: Copy + Sync + Send {
     /// Whether the elements are floats already.
     const WIDE: bool;
-    /// Rows `first..first + count` (`row` apart) as floats and how far apart those are; `room` holds them if need be.
-    fn floats(
-        x: View<Self>,
-        first: usize,
-        count: usize,
-        row: usize,
-        dim: usize,
-        room: ViewMut<f32>,
-    ) -> (View<f32>, usize);
+    /// Rows `first..first + count` (`row` apart) as floats; `room` holds them if need be.
+    fn floats(x: View<Self>, first: usize, count: usize, row: usize, dim: usize, room: ViewMut<f32>) -> Rows;
+    /// Rows `rows` of x [*, dim] as floats in `room`.
+    fn gather(x: View<Self>, rows: &[i32], dim: usize, room: ViewMut<f32>) -> Rows {
+        let t = half::moves();
+        for (j, &row) in rows.iter().enumerate() {
+            let x = x.from(row as usize * dim);
+            for d in (0..dim).step_by(4) {
+                let width = (dim - d).min(4);
+                room.put_part(j * dim + d, width, Self::part(t, x, d, width));
+            }
+        }
+        Rows { x: room.read(), stride: dim }
+    }
     fn four(t: Moves, x: View<Self>, i: usize) -> F32x4;
     fn one(x: View<Self>, i: usize) -> f32;
     /// The `n` (at most 4) elements from `i` on, then zeros.
@@ -73,15 +83,8 @@ pub trait Stored: Copy + Sync + Send {
 impl Stored for f32 {
     const WIDE: bool = true;
     #[inline(always)]
-    fn floats(
-        x: View<f32>,
-        first: usize,
-        count: usize,
-        row: usize,
-        _: usize,
-        _: ViewMut<f32>,
-    ) -> (View<f32>, usize) {
-        (x.from(if count == 0 { 0 } else { first * row }), row)
+    fn floats(x: View<f32>, first: usize, count: usize, row: usize, _: usize, _: ViewMut<f32>) -> Rows {
+        Rows { x: x.from(if count == 0 { 0 } else { first * row }), stride: row }
     }
     #[inline(always)]
     fn four(_: Moves, x: View<f32>, i: usize) -> F32x4 {
@@ -95,14 +98,7 @@ impl Stored for f32 {
 
 impl Stored for u16 {
     const WIDE: bool = false;
-    fn floats(
-        x: View<u16>,
-        first: usize,
-        count: usize,
-        row: usize,
-        dim: usize,
-        room: ViewMut<f32>,
-    ) -> (View<f32>, usize) {
+    fn floats(x: View<u16>, first: usize, count: usize, row: usize, dim: usize, room: ViewMut<f32>) -> Rows {
         let t = half::moves();
         for j in 0..count {
             for d in (0..dim).step_by(4) {
@@ -110,7 +106,7 @@ impl Stored for u16 {
                 room.put_part(j * dim + d, width, Self::part(t, x, (first + j) * row + d, width));
             }
         }
-        (room.read(), dim)
+        Rows { x: room.read(), stride: dim }
     }
     #[inline(always)]
     fn four(t: Moves, x: View<u16>, i: usize) -> F32x4 {
@@ -160,28 +156,18 @@ impl Shape {
         if self.causal { (i + self.lk + 1).saturating_sub(self.lq).min(keys) } else { keys }
     }
 
-    /// Scores of query `i` and keys `j..j + 4` with hidden ones set to -inf; `seen` keys are visible at most.
+    /// Scores of query `i` and keys `j..j + 4` with those that the mask hides set to -inf.
     #[inline(always)]
-    fn hide(&self, scores: F32x4, i: usize, j: usize, seen: usize) -> F32x4 {
-        let low = F32x4::splat(f32::NEG_INFINITY);
-        let mut scores = scores;
-        if j + 4 > seen {
-            let lane = I32x4::new([0, 1, 2, 3]);
-            scores = scores.select(low, I32x4::splat(seen as i32 - j as i32).gt(lane));
-        }
-        if let Some(mask) = self.mask {
-            let row = mask.from(i * self.lk);
-            let shown = if j + 4 <= self.lk {
-                // SAFETY: `ptr` has checked the extent.
-                unsafe { I32x4::load_u8(row.ptr(j, 4)) }
-            } else {
-                I32x4::new(std::array::from_fn(
-                    |l| if j + l < self.lk { i32::from(row.at(j + l)) } else { 0 },
-                ))
-            };
-            scores = low.select(scores, shown.eq(I32x4::splat(0)));
-        }
-        scores
+    fn hide(&self, scores: F32x4, i: usize, j: usize) -> F32x4 {
+        let Some(mask) = self.mask else { return scores };
+        let row = mask.from(i * self.lk);
+        let shown = if j + 4 <= self.lk {
+            // SAFETY: `ptr` has checked the extent.
+            unsafe { I32x4::load_u8(row.ptr(j, 4)) }
+        } else {
+            I32x4::new(std::array::from_fn(|l| if j + l < self.lk { i32::from(row.at(j + l)) } else { 0 }))
+        };
+        F32x4::splat(f32::NEG_INFINITY).select(scores, shown.eq(I32x4::splat(0)))
     }
 }
 

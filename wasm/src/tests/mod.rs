@@ -1,6 +1,7 @@
 //! Kernels against plain loops in double precision, over many shapes.
 
 mod attention;
+mod lines;
 mod moves;
 mod products;
 mod rows;

@@ -78,6 +78,21 @@ fn binary_repeats_its_second_operand_by_div_and_mod() {
 }
 
 #[test]
+fn binary_comparisons_give_ones_and_zeros_and_nan_is_in_no_relation() {
+    let a = [1f32, 2.0, 3.0, -0.0, f32::NAN, 1.0, f32::INFINITY, f32::NEG_INFINITY];
+    let b = [2f32, 2.0, 2.0, 0.0, 1.0, f32::NAN, f32::INFINITY, f32::INFINITY];
+    let relations: [fn(&f32, &f32) -> bool; 5] = [f32::gt, f32::ge, f32::lt, f32::le, f32::eq];
+    for (kind, relation) in (6..).zip(relations) {
+        let mut out = [9f32; 8];
+        let record =
+            Binary { a: a.as_ptr(), b: b.as_ptr(), out: out.as_mut_ptr(), n: 8, div: 1, modulus: 8, kind };
+        record.run().unwrap();
+        let want: Vec<f32> = a.iter().zip(&b).map(|(a, b)| f32::from(u8::from(relation(a, b)))).collect();
+        assert_eq!(out[..], want, "kind {kind}");
+    }
+}
+
+#[test]
 fn embed_fills_the_rows_of_skipped_cells() {
     let mut out = [0f32; 10];
     let record = Embed {

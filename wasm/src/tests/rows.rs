@@ -1,7 +1,10 @@
 use super::{Random, assert_close};
 use crate::norm::{LayerNorm, RmsNorm, Softmax};
 use crate::rope::Rope;
-use crate::rows::{GroupMean, Reduce, TopK};
+use crate::rows::{GroupMean, Reduce};
+use crate::status::Fault;
+use crate::topk::TopK;
+use std::cmp::Ordering::Equal;
 use std::ptr::null;
 
 #[test]
@@ -42,9 +45,16 @@ fn softmax_agrees_with_plain_loops_and_gives_zeros_for_empty_rows() {
         x[cols..2 * cols].fill(f32::NEG_INFINITY);
         x[0] = 500.0;
         let mut out = vec![0f32; 3 * cols];
-        Softmax { x: x.as_ptr(), out: out.as_mut_ptr(), rows: 3, cols: cols as u32, scale: 0.5 }
-            .run()
-            .unwrap();
+        let record = Softmax {
+            x: x.as_ptr(),
+            lens: null(),
+            out: out.as_mut_ptr(),
+            rows: 3,
+            cols: cols as u32,
+            period: 1,
+            scale: 0.5,
+        };
+        record.run().unwrap();
         let mut want = vec![];
         for row in x.chunks(cols) {
             let top = row.iter().fold(f64::NEG_INFINITY, |a, &x| a.max(f64::from(x) * 0.5));
@@ -57,6 +67,28 @@ fn softmax_agrees_with_plain_loops_and_gives_zeros_for_empty_rows() {
         }
         assert_close(&out, &want, 1e-6, &format!("softmax of {cols}"));
     }
+}
+
+#[test]
+fn softmax_reads_only_the_columns_below_the_length_of_a_row() {
+    let x = [0.0f32, f32::NAN, f32::NAN, 1.0, 1.0, f32::NAN, 3.0, 3.0, 3.0, f32::NAN, f32::NAN, f32::NAN];
+    let mut out = [9f32; 12];
+    let lens = [1, 2];
+    let record = Softmax {
+        x: x.as_ptr(),
+        lens: lens.as_ptr(),
+        out: out.as_mut_ptr(),
+        rows: 2,
+        cols: 3,
+        period: 2,
+        scale: 1.0,
+    };
+    record.run().unwrap();
+    assert_eq!(out[..6], [1.0, 0.0, 0.0, 0.5, 0.5, 0.0]);
+    let third = 1.0 / 3.0;
+    Softmax { lens: [7, i32::MIN].as_ptr(), x: x[6..].as_ptr(), ..record }.run().unwrap();
+    assert_eq!(out[..6], [third, third, third, 0.0, 0.0, 0.0]);
+    assert_eq!(Softmax { period: 0, ..record }.run(), Err(Fault::BadArguments));
 }
 
 #[test]
@@ -114,6 +146,42 @@ fn topk_orders_ties_by_index_and_nan_last() {
 }
 
 #[test]
+fn topk_agrees_with_a_stable_sort() {
+    let mut random = Random::new(5);
+    for cols in [1usize, 63, 64, 300, 4095, 4096, 10_000] {
+        let mut x = random.floats(2 * cols);
+        // One row has few values and so many equal ones, the other all kinds of numbers.
+        x[..cols].iter_mut().for_each(|x| *x = (*x * 3.0).round());
+        let odd = [f32::NAN, -0.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN, 1e-40, -1e-40, 3e38];
+        (0..cols).step_by(3).for_each(|i| x[cols + i] = odd[i / 3 % odd.len()]);
+        for k in [1, cols.div_ceil(40), cols.div_ceil(3), cols] {
+            let (mut values, mut indices) = (vec![9f32; 2 * k], vec![-1; 2 * k]);
+            let record = TopK {
+                x: x.as_ptr(),
+                values: values.as_mut_ptr(),
+                indices: indices.as_mut_ptr(),
+                rows: 2,
+                cols: cols as u32,
+                k: k as u32,
+            };
+            record.run().unwrap();
+            for row in 0..2 {
+                let x = &x[row * cols..(row + 1) * cols];
+                let mut want: Vec<usize> = (0..cols).collect();
+                want.sort_by(|&a, &b| {
+                    x[a].is_nan().cmp(&x[b].is_nan()).then(x[b].partial_cmp(&x[a]).unwrap_or(Equal))
+                });
+                for i in 0..k {
+                    let at = row * k + i;
+                    assert_eq!(indices[at] as usize, want[i], "{cols} columns, k {k}, row {row}, place {i}");
+                    assert_eq!(values[at].to_bits(), x[want[i]].to_bits());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn reduce_keeps_nan_and_counts_every_column() {
     let x = [1.0f32, 5.0, -2.0, 4.0, 3.0, f32::NAN, 0.0, 0.0, 0.0, 0.0];
     let mut out = [0f32; 2];
@@ -138,6 +206,7 @@ fn group_mean_divides_by_size_members_or_count() {
             g: 2,
             divisor,
             rows_per_count: 1,
+            kind: 1,
         };
         record.run().unwrap();
         out
@@ -145,4 +214,59 @@ fn group_mean_divides_by_size_members_or_count() {
     assert_eq!(run(null(), 0), [0.5, 2.5, 2.0, 5.5, 7.5, 4.5]);
     assert_eq!(run(null(), 1), [0.5, 2.5, 4.0, 5.5, 7.5, 9.0]);
     assert_eq!(run([1, 4].as_ptr(), 0), [0.0, 0.0, 0.0, 5.5, 7.5, 0.0]);
+}
+
+#[test]
+fn group_mean_finds_sums_and_extremes_of_real_members() {
+    let mut random = Random::new(6);
+    for e in [1usize, 3, 16, 37] {
+        let (h, g) = (7usize, 3usize);
+        let mut x = random.floats(2 * h * e);
+        x[0] = f32::NAN;
+        for counts in [null(), [4, 0].as_ptr()] {
+            for kind in [0, 2, 3] {
+                let mut out = vec![9f32; 2 * 3 * e];
+                let record = GroupMean {
+                    x: x.as_ptr(),
+                    counts,
+                    out: out.as_mut_ptr(),
+                    rows: 2,
+                    h: h as u32,
+                    e: e as u32,
+                    g: g as u32,
+                    divisor: 0,
+                    rows_per_count: 1,
+                    kind,
+                };
+                record.run().unwrap();
+                let want: Vec<f64> = (0..2 * 3 * e)
+                    .map(|at| {
+                        let (row, first, c) = (at / e / 3, at / e % 3 * g, at % e);
+                        let limit = if counts.is_null() { h } else { [4, 0][row] };
+                        let members =
+                            (first..limit.min(first + g)).map(|m| f64::from(x[(row * h + m) * e + c]));
+                        match kind {
+                            0 => members.sum(),
+                            2 => members.reduce(|a, b| if a.is_nan() { a } else { a.max(b) }).unwrap_or(0.0),
+                            _ => members.reduce(|a, b| if a.is_nan() { a } else { a.min(b) }).unwrap_or(0.0),
+                        }
+                    })
+                    .collect();
+                assert_close(&out, &want, 1e-6, &format!("kind {kind} of {e}"));
+            }
+        }
+    }
+    let nothing = GroupMean {
+        x: null(),
+        counts: null(),
+        out: std::ptr::null_mut(),
+        rows: 0,
+        h: 1,
+        e: 1,
+        g: 1,
+        divisor: 0,
+        rows_per_count: 1,
+        kind: 4,
+    };
+    assert_eq!(nothing.run(), Err(Fault::BadArguments));
 }

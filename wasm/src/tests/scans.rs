@@ -62,11 +62,13 @@ fn compact_lists_flags_up_to_its_capacity() {
                     rows: rows as u32,
                     cols: cols as u32,
                     capacity: capacity as u32,
+                    step: 3,
                 };
                 record.run().unwrap();
                 for row in 0..rows {
                     let flags = &x[row * cols..(row + 1) * cols];
-                    let mut want: Vec<i32> = (0..cols).filter(|&c| flags[c] != 0).map(|c| c as i32).collect();
+                    let mut want: Vec<i32> =
+                        (0..cols).filter(|&c| flags[c] != 0).map(|c| 3 * c as i32).collect();
                     want.truncate(capacity);
                     assert_eq!(counts[row] as usize, want.len());
                     want.resize(capacity, -1);

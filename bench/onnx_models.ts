@@ -1,5 +1,5 @@
 /**
- * The smallest ONNX model that multiplies two matrices: the peer's side of the benches.
+ * The smallest ONNX models that multiply two matrices or compute dense attention: the peer's side of the benches.
  *
  * @module
  */
@@ -10,6 +10,29 @@ export function onnxMatmul(m: number, k: number, n: number): Uint8Array {
   const graph = message([[1, node], [2, text("matmul")], [11, value("a", [m, k])], [11, value("b", [k, n])], [12, value("c", [m, n])]]);
   const opset = message([[1, text("")], [2, 13]]);
   return message([[1, 8], [7, graph], [8, opset]]);
+}
+
+/** An ONNX model with one MultiHeadAttention: q, k and v [1, length, heads * headDim] give out. */
+export function onnxAttention(length: number, heads: number, headDim: number, causal: boolean): Uint8Array {
+  const attribute = (name: string, i: number): Uint8Array => message([[1, text(name)], [3, i], [20, 2]]);
+  const names = ["q", "k", "v"];
+  const node = message([
+    ...names.map((name): Field => [1, text(name)]),
+    [2, text("out")],
+    [4, text("MultiHeadAttention")],
+    [5, attribute("num_heads", heads)],
+    [5, attribute("unidirectional", causal ? 1 : 0)],
+    [7, text("com.microsoft")],
+  ]);
+  const shape = [1, length, heads * headDim];
+  const graph = message([
+    [1, node],
+    [2, text("attention")],
+    ...names.map((name): Field => [11, value(name, shape)]),
+    [12, value("out", shape)],
+  ]);
+  const opset = (domain: string, version: number): Uint8Array => message([[1, text(domain)], [2, version]]);
+  return message([[1, 8], [7, graph], [8, opset("", 13)], [8, opset("com.microsoft", 1)]]);
 }
 
 /** ValueInfoProto of a float32 tensor. */
