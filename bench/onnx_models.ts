@@ -35,6 +35,24 @@ export function onnxAttention(length: number, heads: number, headDim: number, ca
   return message([[1, 8], [7, graph], [8, opset("", 13)], [8, opset("com.microsoft", 1)]]);
 }
 
+/** An ONNX model of attention by two products and a softmax: q (scaled before) and v [heads, length, headDim], k [heads, headDim, length]. */
+export function onnxAttentionSteps(length: number, heads: number, headDim: number): Uint8Array {
+  const step = (type: string, inputs: readonly string[], output: string): Uint8Array =>
+    message([...inputs.map((name): Field => [1, text(name)]), [2, text(output)], [4, text(type)]]);
+  const rows = [heads, length, headDim];
+  const graph = message([
+    [1, step("MatMul", ["q", "k"], "scores")],
+    [1, step("Softmax", ["scores"], "weights")],
+    [1, step("MatMul", ["weights", "v"], "out")],
+    [2, text("attention")],
+    [11, value("q", rows)],
+    [11, value("k", [heads, headDim, length])],
+    [11, value("v", rows)],
+    [12, value("out", rows)],
+  ]);
+  return message([[1, 8], [7, graph], [8, message([[1, text("")], [2, 13]])]]);
+}
+
 /** ValueInfoProto of a float32 tensor. */
 function value(name: string, shape: readonly number[]): Uint8Array {
   const dims = message(shape.map((size): Field => [1, message([[1, size]])]));

@@ -129,7 +129,11 @@ export function createWebGPUBackend(
     return made.buffer;
   }, maxBufferSize);
   const scopes = new Set<Promise<void>>();
-  pool.onDestroy = () => queue.forget();
+  pool.onDestroy = ({ batch }) => {
+    // What is recorded must not find its buffers gone when it is submitted.
+    if (batch === queue.batch && !lost && !disposed) submit();
+    queue.forget();
+  };
   device.addEventListener?.("uncapturederror", (event) => {
     event.preventDefault();
     if (!disposed) lose(`it reported an error: ${(event as GPUUncapturedErrorEvent).error.message}`);

@@ -1,7 +1,10 @@
 import { describe, test } from "node:test";
 import { createDevice } from "../sdk/device/core_device.ts";
 import { DeviceLostError, OutOfMemoryError } from "../sdk/device/errors.ts";
+import { fill } from "../sdk/device/ops/fill.ts";
 import { linear } from "../sdk/device/ops/linear.ts";
+import { reduce } from "../sdk/device/ops/reduce.ts";
+import { reshape } from "../sdk/device/ops/reshape.ts";
 import { unary } from "../sdk/device/ops/unary.ts";
 import { binary } from "../sdk/device/ops/binary.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../sdk/testing/assert.ts";
@@ -108,6 +111,15 @@ function describeFaults(real: GPU): void {
         Error,
         "computes wrong",
       );
+    });
+
+    test("frees tensors that recorded work still needs, more than may lie idle", async () => {
+      using device = createDevice(await open());
+      // Seven times 64 MiB, none of which is in use any more when the work is submitted.
+      const tensors = Array.from({ length: 7 }, () => fill(device, device.empty([1 << 24]), 3));
+      const sum = reduce(device, "sum", reshape(device, tensors[6]!, [1 << 12, 1 << 12]));
+      for (const tensor of tensors) tensor.dispose();
+      assertEquals((await sum.read())[0], 3 * (1 << 12));
     });
 
     test("counts as lost when a shader does not compile", async () => {

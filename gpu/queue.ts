@@ -40,6 +40,8 @@ export class CommandQueue {
   #count = 0;
   /** Error scopes whose outcome is not known yet. */
   readonly #scopes = new Set<Promise<void>>();
+  /** The times whose beginning is written; later passes only move the end. */
+  #begun: GPUQuerySet | undefined;
 
   constructor(device: GPUDevice, onError: OnError) {
     this.#device = device;
@@ -58,15 +60,7 @@ export class CommandQueue {
     if (groups < 1) return;
     if (this.#count === MOST) this.submit();
     const encoder = this.#begin();
-    this.#pass ??= encoder.beginComputePass(
-      this.timestamps && {
-        timestampWrites: {
-          querySet: this.timestamps,
-          beginningOfPassWriteIndex: 0,
-          endOfPassWriteIndex: 1,
-        },
-      },
-    );
+    this.#pass ??= this.#beginPass(encoder);
     const { pipeline, layout, number } = this.pipelines.get(kernel, constants);
     let key = `${number}`;
     const entries = Object.values(kernel.bindings).map((access, binding): GPUBindGroupEntry => {
@@ -152,6 +146,16 @@ export class CommandQueue {
       this.#encoder = this.#device.createCommandEncoder();
     }
     return this.#encoder;
+  }
+
+  #beginPass(encoder: GPUCommandEncoder): GPUComputePassEncoder {
+    const querySet = this.timestamps;
+    if (querySet === undefined) return encoder.beginComputePass();
+    const first = this.#begun !== querySet;
+    this.#begun = querySet;
+    return encoder.beginComputePass({
+      timestampWrites: { querySet, ...(first && { beginningOfPassWriteIndex: 0 }), endOfPassWriteIndex: 1 },
+    });
   }
 
   #endPass(): void {

@@ -1,5 +1,6 @@
 /**
- * Attention by a plan: the tiles of dense attention over the slots that are listed.
+ * Attention by a plan: the tiles of dense attention over the slots that are listed. A workgroup owns at least 32 rows of a row
+ * block, so blocks of fewer rows (or a single query) leave some of it idle.
  *
  * @module
  */

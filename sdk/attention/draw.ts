@@ -22,22 +22,21 @@ const SHADES = [" ", "░", "▒", "▓", "█"];
 
 /** Draws a raster as SVG: the darker a cell, the more of its pairs are computed. */
 export function drawSvg({ rows, cols, cells }: Coverage, title: string): string {
-  const [w, h] = [SIDE / cols, SIDE / rows];
-  const rects: string[] = [];
+  // One path of each shade, in units of cells: runs of cells of a row are one rectangle.
+  const paths = new Map<string, string[]>();
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols;) {
       const level = levelOf(cells[r * cols + c]!);
       let end = c + 1;
       while (end < cols && levelOf(cells[r * cols + end]!) === level) end++;
       if (level !== "none") {
-        const [x, y] = [MARGIN.left + c * w, MARGIN.top + r * h];
-        rects.push(
-          `<rect class="${level}" x="${px(x)}" y="${px(y)}" width="${px((end - c) * w)}" height="${px(h)}"/>`,
-        );
+        paths.set(level, [...paths.get(level) ?? [], `M${c} ${r}h${end - c}v1h${c - end}z`]);
       }
       c = end;
     }
   }
+  const shades = Array.from(paths, ([level, runs]) => `<path class="${level}" d="${runs.join("")}"/>`);
+  const cell = `translate(${MARGIN.left} ${MARGIN.top}) scale(${px(SIDE / cols)} ${px(SIDE / rows)})`;
   const [width, height] = [SIDE + MARGIN.left + MARGIN.right, SIDE + MARGIN.top + MARGIN.bottom];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${
     escape(title)
@@ -46,13 +45,15 @@ export function drawSvg({ rows, cols, cells }: Coverage, title: string): string 
 svg { background: #fff; --ink: #1f2430; --fill: #2858c4; --empty: #eef1f6 }
 @media (prefers-color-scheme: dark) { svg { background: #14171d; --ink: #d7dbe4; --fill: #7aa2ff; --empty: #22262f } }
 text { fill: var(--ink); font: 13px system-ui, sans-serif }
-rect { shape-rendering: crispEdges; fill: var(--fill) }
+path { shape-rendering: crispEdges; fill: var(--fill) }
 .l0 { fill: var(--empty) } .l1 { fill-opacity: .25 } .l2 { fill-opacity: .5 } .l3 { fill-opacity: .75 }
 </style>
 <text x="${MARGIN.left}" y="18" font-weight="600">${escape(title)}</text>
 <text x="${MARGIN.left}" y="${MARGIN.top - 6}" font-size="11">keys →</text>
 <text transform="translate(${MARGIN.left - 8} ${MARGIN.top + 52}) rotate(-90)" font-size="11">← queries</text>
-${rects.join("\n")}
+<g transform="${cell}">
+${shades.join("\n")}
+</g>
 </svg>
 `;
 }
@@ -81,7 +82,7 @@ function levelOf(cell: number): string {
 }
 
 function px(value: number): string {
-  return String(Math.round(value * 100) / 100);
+  return String(Math.round(value * 1e4) / 1e4);
 }
 
 function escape(text: string): string {
