@@ -13,7 +13,7 @@
  */
 export function checkWhole<Key extends string>(
   name: string,
-  options: { readonly [K in Key]?: unknown },
+  options: { readonly [K in NoInfer<Key>]?: unknown },
   least: Readonly<Record<Key, number>>,
 ): void {
   for (const [key, low] of Object.entries<number>(least)) {

@@ -19,6 +19,7 @@ import { reshape } from "../device/ops/reshape.ts";
 import { slice } from "../device/ops/slice.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { checkWhole } from "./_check_whole.ts";
 import { type Draft, type Method, method, type Note, planner, type Sizes } from "./planner.ts";
 import { headScores, table } from "./scores.ts";
 
@@ -89,7 +90,10 @@ function draft(
 
   const starts = Array.from({ length: blocks }, (_, n) => {
     const last = Math.min(lq, (n + 1) * b) - 1 + lk - lq;
-    return [...range(0, Math.min(initEnd, last + 1), b), ...range(localStart(Math.floor(n / step)), last + 1, b)];
+    return [
+      ...range(0, Math.min(initEnd, last + 1), b),
+      ...range(localStart(Math.floor(n / step)), last + 1, b),
+    ];
   });
   const tileCap = Math.max(...starts.map((list) => list.length));
   const tiles = table(d, [1, blocks, tileCap], (i) => starts[Math.floor(i / tileCap)]![i % tileCap] ?? -1);
@@ -159,13 +163,8 @@ function range(from: number, to: number, step: number): number[] {
 }
 
 function check({ blockSize, step, theta, regions, scale, maxStripes }: AnchorAttentionOptions): void {
-  const whole = { blockSize, step, ...(maxStripes === Infinity ? {} : { maxStripes }) };
-  for (const [name, value] of Object.entries(whole)) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new RangeError(
-      `Cannot use anchorAttention: "${name}" is ${value}, expected a whole number of at least 1`,
-    );
-  }
+  checkWhole("anchorAttention", { blockSize, step }, { blockSize: 1, step: 1 });
+  if (maxStripes !== Infinity) checkWhole("anchorAttention", { maxStripes }, { maxStripes: 0 });
   if (typeof theta !== "number" || Number.isNaN(theta)) {
     throw new RangeError(`Cannot use anchorAttention: "theta" is ${theta}, expected a number or Infinity`);
   }
@@ -173,6 +172,8 @@ function check({ blockSize, step, theta, regions, scale, maxStripes }: AnchorAtt
     throw new RangeError(`Cannot use anchorAttention: "scale" is ${scale}, expected a finite number`);
   }
   if (regions !== "local" && regions !== "group") {
-    throw new RangeError(`Cannot use anchorAttention: "regions" is "${regions}", expected "local" or "group"`);
+    throw new RangeError(
+      `Cannot use anchorAttention: "regions" is "${regions}", expected "local" or "group"`,
+    );
   }
 }

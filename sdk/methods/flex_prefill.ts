@@ -91,7 +91,10 @@ function flexPlanner(options: FlexPrefillOptions): Planner {
     const together = table(d, [heads], (i) => i % group * kvHeads + Math.floor(i / group));
     const back = table(d, [heads], (h) => h % kvHeads * group + Math.floor(h / kvHeads));
     const ordered = { last: gather(d, last, together), means: gather(d, means, together), k, lk };
-    const tiles = flexTiles(d, ordered, settings, (name, x) => note(name, gather(d, x, back)));
+    const tiles = flexTiles(d, ordered, settings, (name, x) => {
+      note(name, gather(d, x, back));
+      return x;
+    });
     return { ...shape, parts: { tiles: gather(d, tiles, back) } };
   });
 }

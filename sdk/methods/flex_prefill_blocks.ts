@@ -143,7 +143,10 @@ export function flexTiles(
     const { values, indices } = topk(d, map, nQ * nK);
     const kept = reduce(d, "sum", binary(d, "lessEqual", scan(d, values), number(gamma * nQ)));
     const marked = mark(d, indices, nQ * nK, { counts: cast(d, kept, "i32") });
-    const causal = Float32Array.from({ length: nQ * nK }, (_, i) => i % nK <= first + Math.floor(i / nK) ? 1 : 0);
+    const causal = Float32Array.from(
+      { length: nQ * nK },
+      (_, i) => i % nK <= first + Math.floor(i / nK) ? 1 : 0,
+    );
     const visible = mul(d, marked, d.tensor(causal, [nQ * nK]));
     return binary(d, "max", lineMask, mul(d, visible, aware, { axis: "rows" }));
   }

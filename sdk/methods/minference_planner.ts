@@ -103,9 +103,7 @@ function draft(
     of("block_sparse"),
     of("stream_llm"),
   ];
-  const merged = lineHeads.length > 0
-    ? verticalSlash(d, q, k, sizes, lineHeads, options, note)
-    : undefined;
+  const merged = lineHeads.length > 0 ? verticalSlash(d, q, k, sizes, lineHeads, options, note) : undefined;
   const tiles = [
     ...(merged ? [merged.tiles] : []),
     ...(blockHeads.length > 0 ? [blockSparse(d, q, k, sizes, blockHeads, options, note)] : []),
@@ -114,9 +112,7 @@ function draft(
   const widest = Math.max(...tiles.map((part) => part.shape[2]!));
   const padded = tiles.map((part) => {
     const [own, , width] = part.shape as [number, number, number];
-    return width === widest
-      ? part
-      : concat(d, [part, table(d, [own, blocks, widest - width], () => -1)], 2);
+    return width === widest ? part : concat(d, [part, table(d, [own, blocks, widest - width], () => -1)], 2);
   });
   const order = [...lineHeads, ...blockHeads, ...shapeHeads].map(({ head }) => head);
   const rowOf = (h: number): number => order.indexOf(h);

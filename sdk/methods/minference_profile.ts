@@ -59,7 +59,9 @@ export function loadProfile(json: unknown, options: MInferenceLoadOptions): MInf
   const file = Array.isArray(parsed) ? { layers: parsed } : parsed;
   if (!isRecord(file) || !Array.isArray(file["layers"])) {
     throw new TypeError(
-      `Cannot load a MInference profile: it is ${kindOf(parsed)}, expected a list of layers or an object with "layers"`,
+      `Cannot load a MInference profile: it is ${
+        kindOf(parsed)
+      }, expected a list of layers or an object with "layers"`,
     );
   }
   const { model, length, criterion, date, heads = options.heads } = file;
@@ -69,7 +71,9 @@ export function loadProfile(json: unknown, options: MInferenceLoadOptions): MInf
   expectKind("length", length, "number");
   if (criterion !== undefined && criterion !== "error" && criterion !== "recall") {
     throw new TypeError(
-      `Cannot load a MInference profile: "criterion" is ${JSON.stringify(criterion)}, expected "error" or "recall"`,
+      `Cannot load a MInference profile: "criterion" is ${
+        JSON.stringify(criterion)
+      }, expected "error" or "recall"`,
     );
   }
   if (options.model !== undefined && model !== undefined && model !== options.model) {
@@ -97,9 +101,9 @@ export function expectPattern(where: string, value: unknown): MInferencePattern 
   const [name, a, b, score]: readonly unknown[] = Array.isArray(value) ? value : [];
   if (!NAMES.includes(name)) {
     throw new TypeError(
-      `Cannot use ${where} as a MInference pattern: it is ${
-        JSON.stringify(value)
-      }, expected a list of ${NAMES.join(", ")} and two sizes`,
+      `Cannot use ${where} as a MInference pattern: it is ${JSON.stringify(value)}, expected a list of ${
+        NAMES.join(", ")
+      } and two sizes`,
     );
   }
   const least = name === "block_sparse" ? 1 : 0;
@@ -113,7 +117,9 @@ export function expectPattern(where: string, value: unknown): MInferencePattern 
       `Cannot use ${where} as a MInference pattern: its score is ${kindOf(score)}, expected a number`,
     );
   }
-  return score === undefined ? [name as MInferencePatternName, a, b] : [name as MInferencePatternName, a, b, score];
+  return score === undefined
+    ? [name as MInferencePatternName, a, b]
+    : [name as MInferencePatternName, a, b, score];
 }
 
 function readLayer(layer: unknown, l: number, heads: number): Record<string, MInferencePattern> {

@@ -127,7 +127,9 @@ async function searchLayer(
   }
   if (!Number.isInteger(rowStart) || rowStart < 0 || rowStart >= length) {
     throw new RangeError(
-      `Cannot calibrate minference: "rowStart" is ${rowStart}, expected a row of the prompt, 0 to ${length - 1}`,
+      `Cannot calibrate minference: "rowStart" is ${rowStart}, expected a row of the prompt, 0 to ${
+        length - 1
+      }`,
     );
   }
   using scope = device.scope();

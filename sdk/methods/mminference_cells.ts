@@ -29,6 +29,8 @@ export interface Cell<P extends MmPattern = MmPattern> {
 /** The cells of all heads that lie between the same queries and keys. */
 export interface CellGroup {
   readonly inter: MmInter;
+  /** Name of their patterns: "all", "q0", "q0k1", ... */
+  readonly name: string;
   /** Class of the queries and of the keys. */
   readonly a: number;
   readonly b: number;
@@ -118,13 +120,14 @@ export function cellGroups(
             );
           }
         });
-        groups.push({ inter, a, b, rows, counts, keys, cells });
+        groups.push({ inter, name, a, b, rows, counts, keys, cells });
       }
     }
   }
   return groups;
 }
 
-function indicesOf(classes: Int32Array, one: number): Int32Array {
+/** Where a class occurs, ascending. */
+export function indicesOf(classes: Int32Array, one: number): Int32Array {
   return Int32Array.from(classes.keys()).filter((i) => classes[i] === one);
 }

@@ -6,7 +6,7 @@
 import type { Device } from "../device/device.ts";
 import { concat } from "../device/ops/concat.ts";
 import { gather } from "../device/ops/gather.ts";
-import { lineSums, type LineSums } from "../device/ops/line_sums.ts";
+import { type LineSums, lineSums } from "../device/ops/line_sums.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { softmax } from "../device/ops/softmax.ts";
 import { scoped } from "../device/scoped.ts";
@@ -48,10 +48,20 @@ export function estimate(
       const own = gather(
         s,
         flatQ,
-        table(s, [batch.length, rows.length], (i) => batch[Math.floor(i / rows.length)]! * lq + rows[i % rows.length]!),
+        table(s, [batch.length, rows.length], (i) =>
+          batch[Math.floor(i / rows.length)]! * lq + rows[i % rows.length]!),
       );
-      const keys = gather(s, flatK, table(s, [1, group.keys.length], (i) => kv * lk + group.keys[i]!));
-      const { columns, diagonals } = lineSums(s, softmax(s, headScores(s, own, keys, alpha), { lens }), starts);
+      const keys = gather(
+        s,
+        flatK,
+        table(s, [1, group.keys.length], (i) =>
+          kv * lk + group.keys[i]!),
+      );
+      const { columns, diagonals } = lineSums(
+        s,
+        softmax(s, headScores(s, own, keys, alpha), { lens }),
+        starts,
+      );
       return { columns, diagonals };
     })
   );
@@ -66,7 +76,8 @@ function batches(heads: readonly number[], perKey: number): number[][] {
   const result: number[][] = [];
   for (const head of heads) {
     const last = result.at(-1);
-    const fits = last && last.length < TOGETHER && Math.floor(last[0]! / perKey) === Math.floor(head / perKey);
+    const fits = last && last.length < TOGETHER &&
+      Math.floor(last[0]! / perKey) === Math.floor(head / perKey);
     if (fits) last.push(head);
     else result.push([head]);
   }

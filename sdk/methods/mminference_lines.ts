@@ -91,7 +91,9 @@ export function chooseSteps(
       const whole = reshape(s, slice(s, padded, 1, 0, turns * stride), [rows, turns, stride]);
       return reshape(s, groupSum(s, whole, turns), [rows, stride]);
     });
-    const steps = strides.flatMap((stride) => Array.from({ length: stride }, (_, phase) => [stride, phase] as const));
+    const steps = strides.flatMap((stride) =>
+      Array.from({ length: stride }, (_, phase) => [stride, phase] as const)
+    );
     const inits = [...new Set(init)];
     const shares = inits.flatMap((first) =>
       steps.map(([stride, phase]) => {
@@ -120,18 +122,22 @@ function onLine(length: number, stride: number, phase: number): number {
  * Flags of grids.
  *
  * @param steps f32 [rows, 2]: stride and phase.
- * @returns f32 [rows, length] each: of ranks of keys, of distances, of counts of queries.
+ * @param bundles How many neighbouring rests are one bundle.
+ * @returns f32 [rows, length] each: of ranks of keys, of distances, of counts of queries; and the bundles that 0, 1, ... are in.
  */
 export function gridLines(
   d: Device,
   steps: Tensor,
   patterns: readonly MmGrid[],
+  bundles: readonly number[],
   length: number,
-): Record<"keys" | "distances" | "queries", Tensor> {
+): Record<"keys" | "distances" | "queries" | "bundles", Tensor> {
   return scoped(d, (s) => {
-    const rest = residues(s, ranks(s, patterns.length, length), slice(s, steps, 1, 0, 1));
-    const onPhase = binary(s, "equal", rest, slice(s, steps, 1, 1, 2), { axis: "rows" });
-    const onStride = binary(s, "equal", rest, full(s, [1], 0));
+    const [all, stride] = [ranks(s, patterns.length, length), slice(s, steps, 1, 0, 1)];
+    const multiples = binary(s, "mul", quotients(s, all, stride), stride, { axis: "rows" });
+    const rests = binary(s, "sub", all, multiples);
+    const onPhase = binary(s, "equal", rests, slice(s, steps, 1, 1, 2), { axis: "rows" });
+    const onStride = binary(s, "equal", rests, full(s, [1], 0));
     const where = (flags: Tensor, wanted: readonly boolean[], limits: readonly number[]): Tensor => {
       const chosen = binary(s, "mul", flags, perRow(s, wanted), { axis: "rows" });
       return binary(s, "max", chosen, below(s, limits, length));
@@ -140,23 +146,21 @@ export function gridLines(
       keys: where(onPhase, patterns.map((p) => p.vline), patterns.map((p) => p.init)),
       distances: where(onStride, patterns.map((p) => p.slash), patterns.map((p) => p.local)),
       queries: where(onPhase, patterns.map((p) => p.hline), patterns.map(() => 0)),
+      bundles: quotients(s, rests, perRow(s, bundles)),
     };
   });
 }
 
 /**
- * The rest of whole numbers divided by a stride, exact below 2^21.
+ * Whole numbers divided by whole numbers, rounded down; exact below 2^21.
  *
  * @param x f32 [rows, n], from 0.
- * @param stride f32 [rows, 1].
+ * @param by f32 [rows] or [rows, 1].
  * @returns f32 [rows, n].
  */
-export function residues(d: Device, x: Tensor, stride: Tensor): Tensor {
-  return scoped(d, (s) => {
-    const half = full(s, [1], 0.5);
-    // Between two whole numbers a quotient cannot be rounded to the wrong one.
-    const middle = binary(s, "div", binary(s, "add", x, half), stride, { axis: "rows" });
-    const turns = cast(s, cast(s, binary(s, "sub", middle, half), "i32"), "f32");
-    return binary(s, "sub", x, binary(s, "mul", turns, stride, { axis: "rows" }));
-  });
+function quotients(d: Device, x: Tensor, by: Tensor): Tensor {
+  const half = full(d, [1], 0.5);
+  // In the middle between two multiples a quotient cannot be rounded to the wrong one.
+  const middle = binary(d, "div", binary(d, "add", x, half), by, { axis: "rows" });
+  return cast(d, cast(d, binary(d, "sub", middle, half), "i32"), "f32");
 }

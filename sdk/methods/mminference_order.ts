@@ -1,40 +1,124 @@
 /**
  * The order of tokens in a plan of MMInference.
  *
+ * Tiles are few where what is visible lies together: so tokens of a class are neighbours, and in a class those on lines, keys that many queries see
+ * and queries that see many keys, come first; or tokens that slashes join are neighbours.
+ *
  * @module
  */
 import type { Device } from "../device/device.ts";
+import { binary } from "../device/ops/binary.ts";
+import { concat } from "../device/ops/concat.ts";
+import { full } from "../device/ops/fill.ts";
+import { gather } from "../device/ops/gather.ts";
+import { reshape } from "../device/ops/reshape.ts";
+import { slice } from "../device/ops/slice.ts";
+import { topk } from "../device/ops/topk.ts";
+import { transpose } from "../device/ops/transpose.ts";
+import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { type Coordinates, modalityOrder } from "./mminference_cells.ts";
+import { type Coordinates, indicesOf } from "./mminference_cells.ts";
+import { table } from "./scores.ts";
 
-/** Coordinates of rows and slots on the device, in the order of a plan. */
-export interface Placement {
-  /** i32 [1, 1 + key classes, Lq]: what `lineTiles` wants of rows. */
-  readonly queries: Tensor;
-  /** i32 [1, 2, Lk]: what it wants of slots. */
-  readonly keys: Tensor;
-  /** i32 [1, Lq]: the query of every row. @default the row */
-  readonly qOrder?: Tensor;
-  /** i32 [1, Lk]: the key of every slot. @default the slot */
-  readonly kOrder?: Tensor;
+/** Tokens of heads in the order of a plan; a leading axis of 1 is that of all heads. */
+export interface Arranged {
+  /** i32 [heads or 1, tokens]: which token it is. @default the order of positions */
+  readonly order?: Tensor;
+  /** i32 [heads or 1, numbers, tokens]: its coordinates, as `lineTiles` wants them. */
+  readonly coordinates: Tensor;
 }
 
-/** Tokens grouped by class, in the order of their positions. */
-export function placeByClass(d: Device, coordinates: Coordinates): Placement {
-  const { queryClass, queryClasses, seen, keyClass, keyClasses, rank } = coordinates;
-  const rows = queryClasses > 1 ? modalityOrder(queryClass) : undefined;
-  const slots = keyClasses > 1 ? modalityOrder(keyClass) : undefined;
-  return {
-    queries: ordered(d, [queryClass, ...seen], rows),
-    keys: ordered(d, [keyClass, rank], slots),
-    ...rows && { qOrder: d.tensor(rows, [1, rows.length]) },
-    ...slots && { kOrder: d.tensor(slots, [1, slots.length]) },
-  };
+/**
+ * Which rows of `flags` hold the lines of a head, by kind, class of queries and class of keys; -1 where there are none. Kind 3 are numbers that tokens
+ * are sorted by first.
+ */
+export type LineIndex = (head: number, kind: number, a: number, b: number) => number;
+
+/** Heads of one inter-modality type, and where their lines are. */
+export interface Lined {
+  /** f32 [lines, Lk]. */
+  readonly flags: Tensor;
+  /** Heads that are placed together. */
+  readonly heads: readonly number[];
+  readonly lineOf: LineIndex;
 }
 
-/** Rows of numbers side by side, each in the given order. */
-function ordered(d: Device, rows: readonly Int32Array[], order: Int32Array | undefined): Tensor {
-  const length = rows[0]!.length;
-  const all = rows.flatMap((row) => Array.from(row, (_, i) => row[order?.[i] ?? i]!));
-  return d.tensor(Int32Array.from(all), [1, rows.length, length]);
+/**
+ * Arranges keys: by class, by kind 3, those on lines by rank first, by position.
+ *
+ * @param lined Whose lines decide. @default only classes do
+ */
+export function arrangeKeys(d: Device, coordinates: Coordinates, lined?: Lined): Arranged {
+  const { queryClasses, keyClasses, keyClass, rank } = coordinates;
+  const classes = Array.from({ length: keyClasses }, (_, b) => {
+    const keys = indicesOf(keyClass, b);
+    return {
+      numbers: [keys, keys.map(() => b), keys.map((key) => rank[key]!)],
+      // In the order of ranks flags of keys are in the order of positions.
+      digits: (s: Device, { flags, heads, lineOf }: Lined) =>
+        [0, 3].flatMap((kind) =>
+          Array.from({ length: queryClasses }, (_, a) => {
+            const own = gather(s, flags, table(s, [heads.length], (h) => lineOf(heads[h]!, kind, a, b)));
+            return slice(s, own, 1, 0, keys.length);
+          })
+        ),
+    };
+  });
+  return arrange(d, classes, lined);
+}
+
+/**
+ * Arranges queries: by class, by kind 3, those on lines by count first, by position.
+ *
+ * @param lined Whose lines decide. @default only classes do
+ */
+export function arrangeQueries(d: Device, coordinates: Coordinates, lined?: Lined): Arranged {
+  const { queryClasses, queryClass, seen } = coordinates;
+  const classes = Array.from({ length: queryClasses }, (_, a) => {
+    const rows = indicesOf(queryClass, a);
+    const counts = seen.map((all) => rows.map((row) => all[row]!));
+    return {
+      numbers: [rows, rows.map(() => a), ...counts],
+      digits: (s: Device, { flags, heads, lineOf }: Lined) =>
+        [2, 3].flatMap((kind) =>
+          counts.map((own, b) => {
+            const lines = gather(s, flags, table(s, [heads.length], (h) => lineOf(heads[h]!, kind, a, b)));
+            return transpose(s, gather(s, transpose(s, lines), s.tensor(own, [own.length])));
+          })
+        ),
+    };
+  });
+  return arrange(d, classes, lined);
+}
+
+/** Tokens of one class. */
+interface Class {
+  /** Which tokens, their class, and further coordinates. */
+  readonly numbers: readonly Int32Array[];
+  /** f32 [heads, tokens]: what tokens are sorted by, descending; the last ones decide first. */
+  digits(s: Device, lined: Lined): Tensor[];
+}
+
+function arrange(d: Device, classes: readonly Class[], lined: Lined | undefined): Arranged {
+  const parts = classes.map(({ numbers, digits }) =>
+    scoped(d, (s) => {
+      const [length, width] = [numbers[0]!.length, numbers.length];
+      const tokens = table(s, [length, width], (i) => numbers[i % width]![Math.floor(i / width)]!);
+      const two = full(s, [1], 2);
+      const order = lined
+        ? topk(
+          s,
+          digits(s, lined).reduceRight((sum, one) => binary(s, "add", binary(s, "mul", sum, two), one)),
+          length,
+        )
+          .indices
+        : table(s, [1, length], (i) => i);
+      return transpose(s, gather(s, tokens, order), [0, 2, 1]);
+    })
+  );
+  const all = concat(d, parts, 2);
+  const [heads, width, length] = all.shape as [number, number, number];
+  const coordinates = slice(d, all, 1, 1, width);
+  if (!lined && classes.length === 1) return { coordinates };
+  return { order: reshape(d, slice(d, all, 1, 0, 1), [heads, length]), coordinates };
 }

@@ -8,6 +8,7 @@ import { concat } from "../device/ops/concat.ts";
 import { gather } from "../device/ops/gather.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { Cell, CellGroup } from "./mminference_cells.ts";
+import { bundleOf } from "./mminference_cost.ts";
 import { estimate } from "./mminference_estimate.ts";
 import { below, best, chooseSteps, gridLines } from "./mminference_lines.ts";
 import type { MmGrid, MmVerticalSlash } from "./mminference_patterns.ts";
@@ -17,8 +18,11 @@ import { table } from "./scores.ts";
 export interface LineTable {
   /** f32 [lines, Lk]. */
   readonly flags: Tensor;
-  /** Rows of `flags` by rank of the key, by distance and by count of the query; -1 for no lines. */
-  readonly linesOf: ReadonlyMap<Cell, readonly [number, number, number]>;
+  /**
+   * Rows of `flags` by rank of the key, by distance and by count of the query, and for a grid one that holds the bundles of
+   * rests that numbers are in; -1 for no lines.
+   */
+  readonly linesOf: ReadonlyMap<Cell, readonly number[]>;
   /** f32 [grids, 2]: chosen strides and phases. */
   readonly steps: Tensor | undefined;
   /** Rows of `steps`. */
@@ -31,17 +35,18 @@ export interface LineTable {
  * @param q [Hq, Lq, D].
  * @param k [Hkv, Lk, D].
  * @param groups At least one.
- * @param lastQ How many queries of each class tell where lines lie.
+ * @param options `lastQ`: how many queries of each class tell where lines lie.
  */
 export function findLines(
   d: Device,
   q: Tensor,
   k: Tensor,
   groups: readonly CellGroup[],
-  lastQ: number,
+  options: { readonly lastQ: number; readonly blockSize: number },
 ): LineTable {
+  const { lastQ, blockSize } = options;
   const length = k.shape[1]!;
-  const linesOf = new Map<Cell, readonly [number, number, number]>();
+  const linesOf = new Map<Cell, readonly number[]>();
   const stepOf = new Map<Cell, number>();
   const flags: Tensor[] = [];
   const steps: Tensor[] = [];
@@ -69,7 +74,7 @@ export function findLines(
         linesOf.set(cell, [ordered.indexOf(pattern.init), ordered.indexOf(pattern.local), -1]);
       }
     }
-    const dynamic = group.cells.filter((cell) => isGrid(cell) || isVerticalSlash(cell));
+    const dynamic: Cell[] = group.cells.filter((cell) => isGrid(cell) || isVerticalSlash(cell));
     if (dynamic.length === 0) continue;
     const sums = estimate(d, q, k, group, dynamic.map((cell) => cell.head), lastQ);
     const sumsOf = (all: Tensor, cells: readonly Cell[]): Tensor =>
@@ -79,21 +84,44 @@ export function findLines(
     if (slashes.length > 0) {
       const patterns = slashes.map((cell) => cell.pattern);
       const columns = add(
-        best(d, sumsOf(sums.columns, slashes), patterns.map((p) => p.nv), patterns.map((p) => p.init), length),
+        best(
+          d,
+          sumsOf(sums.columns, slashes),
+          patterns.map((p) => p.nv),
+          patterns.map((p) => p.init),
+          length,
+        ),
       );
       const distances = add(
-        best(d, sumsOf(sums.diagonals, slashes), patterns.map((p) => p.ns), patterns.map((p) => p.local), length),
+        best(
+          d,
+          sumsOf(sums.diagonals, slashes),
+          patterns.map((p) => p.ns),
+          patterns.map((p) => p.local),
+          length,
+        ),
       );
       slashes.forEach((cell, i) => linesOf.set(cell, [columns + i, distances + i, -1]));
     }
     for (const cells of byStrides(dynamic.filter(isGrid))) {
       const patterns = cells.map((cell) => cell.pattern);
-      const chosen = chooseSteps(d, sumsOf(sums.columns, cells), patterns[0]!.strides, patterns.map((p) => p.init));
+      const chosen = chooseSteps(
+        d,
+        sumsOf(sums.columns, cells),
+        patterns[0]!.strides,
+        patterns.map((p) => p.init),
+      );
       cells.forEach((cell, i) => stepOf.set(cell, stepOf.size));
       steps.push(chosen);
-      const lines = gridLines(d, chosen, patterns, length);
-      const [keys, distances, queries] = [add(lines.keys), add(lines.distances), add(lines.queries)];
-      cells.forEach((cell, i) => linesOf.set(cell, [keys + i, distances + i, queries + i]));
+      const lines = gridLines(
+        d,
+        chosen,
+        patterns,
+        patterns.map((p) => bundleOf(p, group.keys.length, blockSize).size),
+        length,
+      );
+      const kinds = [lines.keys, lines.distances, lines.queries, lines.bundles].map(add);
+      cells.forEach((cell, i) => linesOf.set(cell, kinds.map((first) => first + i)));
     }
   }
   return {

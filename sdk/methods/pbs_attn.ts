@@ -6,25 +6,23 @@
  * @module
  */
 import type { Device, Scope } from "../device/device.ts";
-import { add, binary, mul } from "../device/ops/binary.ts";
+import { binary, mul } from "../device/ops/binary.ts";
 import { cast } from "../device/ops/cast.ts";
-import { concat } from "../device/ops/concat.ts";
 import { full } from "../device/ops/fill.ts";
-import { gather } from "../device/ops/gather.ts";
-import { groupMax, groupMean } from "../device/ops/group_mean.ts";
+import { groupMean } from "../device/ops/group_mean.ts";
 import { mark } from "../device/ops/mark.ts";
 import { matmul } from "../device/ops/matmul.ts";
 import { reduce } from "../device/ops/reduce.ts";
 import { repeat } from "../device/ops/repeat.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { scan } from "../device/ops/scan.ts";
-import { slice } from "../device/ops/slice.ts";
 import { softmax } from "../device/ops/softmax.ts";
 import { topk } from "../device/ops/topk.ts";
-import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { checkWhole } from "./_check_whole.ts";
+import { firstBlock, pooledKeys, scaleOf, sortKeys } from "./pbs_attn_order.ts";
 import { type Draft, type Method, method, type Note, planner, type Sizes } from "./planner.ts";
-import { headScores, maskTiles, table } from "./scores.ts";
+import { maskTiles, table } from "./scores.ts";
 
 /** Options of {@linkcode pbsAttn}; the defaults are those of all official runs. */
 export interface PbsAttnOptions {
@@ -84,24 +82,27 @@ function draft(
   const kOrder = permute ? sortKeys(d, q, k, sizes, note, options) : undefined;
 
   const { queryBlocks, keyBlocks, candidates, own } = ownBlocks(sizes, options);
-  const shape = [heads, queryBlocks, keyBlocks];
   const lens = table(d, [queryBlocks], candidates);
+  const flags = (entry: (row: number, col: number) => boolean): Tensor =>
+    d.tensor(
+      Float32Array.from(
+        { length: queryBlocks * keyBlocks },
+        (_, i) => entry(Math.floor(i / keyBlocks), i % keyBlocks) ? 1 : 0,
+      ),
+      [queryBlocks, keyBlocks],
+    );
   const pooled = matmul(d, groupMean(d, q, blockSize), pooledKeys(d, k, kOrder, sizes, blockSize));
   const score = note("block_score", softmax(d, pooled, { lens, scale: scaleOf(sizes) }));
-  const selected = note("selected", selectShare(d, score, lens, threshold));
-  const ownMask = d.tensor(
-    Float32Array.from({ length: queryBlocks * keyBlocks }, (_, i) => {
-      const [first, end] = own(Math.floor(i / keyBlocks));
-      return i % keyBlocks >= first && i % keyBlocks < end ? 1 : 0;
-    }),
-    [queryBlocks, keyBlocks],
-  );
+  // Scores that are not numbers sort anyhow: what is no candidate is taken out again.
+  const taken = mul(d, selectShare(d, score, lens, threshold), flags((row, col) => col < candidates(row)));
+  const selected = note("selected", taken);
+  const ownMask = flags((row, col) => col >= own(row)[0] && col < own(row)[1]);
   let mask = binary(d, "max", selected, ownMask);
   if (forceFirstBlock) {
     const first = reshape(d, firstBlock(d, kOrder, sizes, options), [heads, 1, keyBlocks]);
     mask = binary(d, "max", mask, repeat(d, first, 1, queryBlocks));
   }
-  note("block_mask", reshape(d, mask, shape));
+  note("block_mask", mask);
   const tiles = maskTiles(d, mask, blockSize);
   return { blockQ: blockSize, tileK: blockSize, parts: { tiles, kOrder } };
 }
@@ -129,72 +130,6 @@ function ownBlocks({ lq, lk }: Sizes, { blockSize, segmentSize, permute }: PbsAt
   };
 }
 
-/** The key of every slot, i32 [heads, lk]: whole segments by descending importance, the rest as it is. */
-function sortKeys(
-  d: Scope,
-  q: Tensor,
-  k: Tensor,
-  sizes: Sizes,
-  note: Note,
-  { blockSize, segmentSize, sharePermutation }: PbsAttnOptions,
-): Tensor {
-  const { heads, kvHeads, lq, lk } = sizes;
-  const segments = Math.floor(lk / segmentSize);
-  const whole = segments * segmentSize;
-  let importance = importances(d, q, k, sizes, whole, blockSize);
-  note("importance", concat(d, [importance, full(d, [heads, lk - whole], 0)], 1));
-  if (sharePermutation === "kv") {
-    const group = heads / kvHeads;
-    const mean = groupMean(d, reshape(d, importance, [kvHeads, group, whole]), group);
-    importance = reshape(d, repeat(d, mean, 1, group), [heads, whole]);
-  }
-  const { indices } = topk(d, reshape(d, importance, [heads, segments, segmentSize]), segmentSize);
-  const offset = Float32Array.from({ length: whole }, (_, i) => i - i % segmentSize);
-  const sorted = add(d, reshape(d, cast(d, indices, "f32"), [heads, whole]), d.tensor(offset, [whole]));
-  const rest = table(d, [heads, lk - whole], (i) => whole + i % (lk - whole));
-  return note("key_perm", concat(d, [cast(d, sorted, "i32"), rest], 1));
-}
-
-/** Mean attention [heads, whole] of the last block of queries to every key of whole segments, without a causal mask. */
-function importances(
-  d: Device,
-  q: Tensor,
-  k: Tensor,
-  sizes: Sizes,
-  whole: number,
-  blockSize: number,
-): Tensor {
-  const { heads, kvHeads, lq } = sizes;
-  const rows = Math.min(blockSize, lq);
-  const group = heads / kvHeads;
-  const last = slice(d, q, 1, lq - rows);
-  // One key head at a time, for less memory.
-  const parts = Array.from({ length: kvHeads }, (_, h) =>
-    scoped(d, (s) => {
-      const keys = slice(s, slice(s, k, 0, h, h + 1), 1, 0, whole);
-      const scores = headScores(s, slice(s, last, 0, h * group, (h + 1) * group), keys, scaleOf(sizes));
-      return groupMean(s, softmax(s, scores), rows);
-    }));
-  return reshape(d, concat(d, parts, 0), [heads, whole]);
-}
-
-/** Sums of key blocks in slot order divided by the block size, [heads, blocks, D]: a last, shorter block counts as padded with zeros. */
-function pooledKeys(d: Device, k: Tensor, kOrder: Tensor | undefined, sizes: Sizes, blockSize: number): Tensor {
-  const { heads, kvHeads, headDim, lk } = sizes;
-  const group = heads / kvHeads;
-  if (!kOrder) {
-    const pooled = groupMean(d, k, blockSize);
-    return gather(d, pooled, table(d, [heads], (h) => Math.floor(h / group)));
-  }
-  const parts = Array.from({ length: heads }, (_, h) =>
-    scoped(d, (s) => {
-      const kvHead = Math.floor(h / group);
-      const keys = reshape(s, slice(s, k, 0, kvHead, kvHead + 1), [lk, headDim]);
-      return groupMean(s, gather(s, keys, slice(s, kOrder, 0, h, h + 1)), blockSize);
-    }));
-  return concat(d, parts, 0);
-}
-
 /**
  * The largest entries of every row up to and including the one whose prefix sum reaches the threshold, as flags; all candidates where none does.
  *
@@ -211,35 +146,9 @@ function selectShare(d: Device, score: Tensor, lens: Tensor, threshold: number):
   return mark(d, indices, n, { counts });
 }
 
-/** Flags [heads, blocks] of the block of slots that holds the first key. */
-function firstBlock(
-  d: Device,
-  kOrder: Tensor | undefined,
-  { heads, lk }: Sizes,
-  { blockSize, segmentSize }: PbsAttnOptions,
-): Tensor {
-  const keyBlocks = Math.ceil(lk / blockSize);
-  if (!kOrder) return mark(d, table(d, [heads, 1], () => 0), keyBlocks);
-  const keys = cast(d, slice(d, kOrder, 1, 0, segmentSize), "f32");
-  const found = binary(d, "equal", keys, full(d, [1], 0));
-  const perSegment = segmentSize / blockSize;
-  const flags = reshape(d, groupMax(d, reshape(d, found, [heads, segmentSize, 1]), blockSize), [
-    heads,
-    perSegment,
-  ]);
-  return concat(d, [flags, full(d, [heads, keyBlocks - perSegment], 0)], 1);
-}
-
-function scaleOf({ headDim }: Sizes): number {
-  return 1 / Math.sqrt(headDim);
-}
-
 function check(options: PbsAttnOptions): void {
   const { blockSize, segmentSize, threshold, sharePermutation } = options;
-  for (const [name, value] of Object.entries({ blockSize, segmentSize })) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new RangeError(`Cannot use pbsAttn: "${name}" is ${value}, expected a whole number of at least 1`);
-  }
+  checkWhole("pbsAttn", { blockSize, segmentSize }, { blockSize: 1, segmentSize: 1 });
   if (segmentSize % blockSize !== 0) {
     throw new RangeError(
       `Cannot use pbsAttn: "segmentSize" is ${segmentSize}, expected a multiple of "blockSize" ${blockSize}`,

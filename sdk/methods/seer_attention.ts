@@ -98,7 +98,9 @@ function check({ gate, threshold, nzRatio }: SeerAttentionOptions): SeerGate {
     throw new TypeError(`Cannot use seerAttention: there is no "gate", give one that is loaded or distilled`);
   }
   if (!(threshold >= 0 && threshold <= 1)) {
-    throw new RangeError(`Cannot use seerAttention: "threshold" is ${threshold}, expected a number from 0 to 1`);
+    throw new RangeError(
+      `Cannot use seerAttention: "threshold" is ${threshold}, expected a number from 0 to 1`,
+    );
   }
   if (nzRatio !== undefined && !(nzRatio > 0 && nzRatio <= 1)) {
     throw new RangeError(

@@ -42,15 +42,24 @@ export interface GateResult {
   readonly kGate: Tensor;
 }
 
+/** Shapes of the weights of a gate; `double` if queries have weights too. */
+export function weightShapes(
+  { heads, kvHeads, headDim, hidden, qPool, kPool }: SeerGateConfig,
+  double: boolean,
+): { readonly wq: readonly [number, number, number]; readonly wk: readonly [number, number, number] } {
+  return {
+    wq: [heads, qPool.length * headDim, hidden],
+    wk: [double ? kvHeads : heads, kPool.length * headDim, hidden],
+  };
+}
+
 /** Copies the weights of a gate to a device. */
 export function uploadWeights(
   d: Device,
   { config, wq, wk }: SeerGateWeights & { readonly config: SeerGateConfig },
 ): GateTensors {
-  const { heads, kvHeads, hidden } = config;
-  const upload = (data: Float32Array, count: number): Tensor =>
-    d.tensor(data, [count, data.length / count / hidden, hidden]);
-  return { wq: wq && upload(wq, heads), wk: upload(wk, wq ? kvHeads : heads) };
+  const shapes = weightShapes(config, wq !== undefined);
+  return { wq: wq && d.tensor(wq, shapes.wq), wk: d.tensor(wk, shapes.wk) };
 }
 
 /** Pools blocks of queries [heads, Lq, headDim] and keys [kvHeads, Lk, headDim]; a last, shorter block by its real rows. */
@@ -81,9 +90,7 @@ export function gateForward(
   first = 0,
 ): GateResult {
   const { heads, kvHeads, hidden } = config;
-  const keys = wq
-    ? pooled.k
-    : gather(d, pooled.k, table(d, [heads], (h) => Math.floor(h * kvHeads / heads)));
+  const keys = wq ? pooled.k : gather(d, pooled.k, table(d, [heads], (h) => Math.floor(h * kvHeads / heads)));
   const project = (x: Tensor, w: Tensor): Tensor => matmul(d, x, transpose(d, w, [0, 2, 1]));
   // Rotation works in place: without weights it needs a copy of the pooled queries.
   const qGate = rotateBlocks(d, config, wq ? project(pooled.q, wq) : concat(d, [pooled.q], 0), first);

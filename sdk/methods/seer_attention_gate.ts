@@ -12,8 +12,20 @@ import { softmax } from "../device/ops/softmax.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { checkJson } from "../weights/_check_json.ts";
-import { readSafetensors, type SafetensorsEntry, toFloat32, writeSafetensors } from "../weights/safetensors.ts";
-import { causalLens, causalMask, gateForward, poolInputs, uploadWeights } from "./seer_attention_forward.ts";
+import {
+  readSafetensors,
+  type SafetensorsEntry,
+  toFloat32,
+  writeSafetensors,
+} from "../weights/safetensors.ts";
+import {
+  causalLens,
+  causalMask,
+  gateForward,
+  poolInputs,
+  uploadWeights,
+  weightShapes,
+} from "./seer_attention_forward.ts";
 
 /** How a block of rows becomes one: largest, smallest or mean of every column. */
 export type SeerPool = "max" | "min" | "avg";
@@ -74,9 +86,9 @@ export class SeerGate {
    */
   constructor(config: SeerGateConfig, { wq, wk }: SeerGateWeights) {
     checkConfig(config, wq !== undefined);
-    const { heads, kvHeads, headDim, hidden, qPool, kPool } = config;
-    if (wq) checkWeights("wq", wq, [heads, qPool.length * headDim, hidden]);
-    checkWeights("wk", wk, [wq ? kvHeads : heads, kPool.length * headDim, hidden]);
+    const shapes = weightShapes(config, wq !== undefined);
+    if (wq) checkWeights("wq", wq, shapes.wq);
+    checkWeights("wk", wk, shapes.wk);
     this.config = config;
     this.wq = wq;
     this.wk = wk;
@@ -91,10 +103,23 @@ export class SeerGate {
   static load(bytes: Uint8Array, { prefix = "", config }: SeerGateFile = {}): SeerGate {
     const { tensors, metadata } = readSafetensors(bytes);
     const [wq, wk] = ["q", "k"].map((name) => tensors.get(`${prefix}mask_linear_${name}.weight`));
-    if (!wk) throw new WeightsError(`Cannot load the gate: there is no tensor "${prefix}mask_linear_k.weight"`);
+    if (!wk) {
+      throw new WeightsError(`Cannot load the gate: there is no tensor "${prefix}mask_linear_k.weight"`);
+    }
     try {
-      const known = config ?? parseConfig(metadata["seer_gate"]);
-      return new SeerGate(known, { wq: wq && toFloat32(wq), wk: toFloat32(wk) });
+      const gate = new SeerGate(config ?? parseConfig(metadata["seer_gate"]), {
+        wq: wq && toFloat32(wq),
+        wk: toFloat32(wk),
+      });
+      const shapes = weightShapes(gate.config, wq !== undefined);
+      for (const [name, entry, shape] of [["q", wq, shapes.wq], ["k", wk, shapes.wk]] as const) {
+        if (entry && entry.shape.join() !== shape.join()) {
+          throw new RangeError(
+            `"mask_linear_${name}.weight" has shape [${entry.shape}], expected [${shape}]`,
+          );
+        }
+      }
+      return gate;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new WeightsError(`Cannot load the gate: ${reason}`, { cause: error });
@@ -105,11 +130,9 @@ export class SeerGate {
   save(): Uint8Array<ArrayBuffer> {
     const { config, wq, wk } = this;
     const tensors = new Map<string, SafetensorsEntry>();
-    for (const [name, data] of [["q", wq], ["k", wk]] as const) {
-      if (!data) continue;
-      const heads = name === "k" && wq ? config.kvHeads : config.heads;
-      const shape = [heads, data.length / heads / config.hidden, config.hidden];
-      tensors.set(`mask_linear_${name}.weight`, { dtype: "F32", shape, data });
+    const shapes = weightShapes(config, wq !== undefined);
+    for (const [name, data, shape] of [["q", wq, shapes.wq], ["k", wk, shapes.wk]] as const) {
+      if (data) tensors.set(`mask_linear_${name}.weight`, { dtype: "F32", shape, data });
     }
     return writeSafetensors(tensors, { seer_gate: JSON.stringify(config) });
   }
@@ -125,16 +148,22 @@ export class SeerGate {
    */
   logits(d: Device, qPre: Tensor, kPre: Tensor): Tensor {
     const { config } = this;
-    const first = firstBlock(config, qPre, kPre);
+    const first = firstKeyBlock(config, qPre, kPre);
     return scoped(d, (s) => {
-      const { logits } = gateForward(s, config, uploadWeights(s, this), poolInputs(s, config, qPre, kPre), first);
+      const { logits } = gateForward(
+        s,
+        config,
+        uploadWeights(s, this),
+        poolInputs(s, config, qPre, kPre),
+        first,
+      );
       return mul(s, logits, causalMask(s, logits.shape.slice(1), first));
     });
   }
 
   /** Softmax of {@linkcode logits} over the key blocks up to that of the query: shares of every row, 0 for later blocks. */
   scores(d: Device, qPre: Tensor, kPre: Tensor): Tensor {
-    const first = firstBlock(this.config, qPre, kPre);
+    const first = firstKeyBlock(this.config, qPre, kPre);
     return scoped(d, (s) => {
       const logits = this.logits(s, qPre, kPre);
       return softmax(s, logits, { lens: causalLens(s, logits.shape.slice(1), first) });
@@ -142,13 +171,18 @@ export class SeerGate {
   }
 }
 
-/** Key block of the first query block. */
-function firstBlock(config: SeerGateConfig, q: Tensor, k: Tensor): number {
+/**
+ * The key block of the first query block.
+ *
+ * @throws RangeError if q and k are not what the gate is made for.
+ */
+export function firstKeyBlock(config: SeerGateConfig, q: Tensor, k: Tensor): number {
   const { heads, kvHeads, headDim, blockSize } = config;
   const [qHeads, lq, qDim] = q.shape;
   const [kHeads, lk, kDim] = k.shape;
   if (
-    q.shape.length !== 3 || k.shape.length !== 3 || qHeads !== heads || kHeads !== kvHeads || qDim !== headDim ||
+    q.shape.length !== 3 || k.shape.length !== 3 || qHeads !== heads || kHeads !== kvHeads ||
+    qDim !== headDim ||
     kDim !== headDim
   ) {
     throw new RangeError(
@@ -197,7 +231,9 @@ function checkConfig(config: SeerGateConfig, double: boolean): void {
     frequencies.every((value) => Number.isFinite(value));
   if (!usable) fail("ropeFrequencies", ropeFrequencies, `${hidden / 2} finite numbers`);
   if (!double && qPool.length > 1) fail("qPool", qPool, `one pool for a gate without "wq"`);
-  if (!double && hidden !== headDim) fail("hidden", hidden, `${headDim} as "headDim" for a gate without "wq"`);
+  if (!double && hidden !== headDim) {
+    fail("hidden", hidden, `${headDim} as "headDim" for a gate without "wq"`);
+  }
 }
 
 function checkWeights(name: string, data: Float32Array, shape: readonly [number, number, number]): void {

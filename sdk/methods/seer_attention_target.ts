@@ -41,7 +41,11 @@ export function seerTarget(d: Device, q: Tensor, k: Tensor, blockSize: number): 
           const scores = headScores(s, queries, slice(s, k, 0, h, h + 1), 1 / Math.sqrt(width));
           const lens = table(s, [to - from], (i) => from + i + 1);
           const p = reshape(s, softmax(s, scores, { lens }), [group * (to - from), length, 1]);
-          const byKey = reshape(s, groupMax(s, p, blockSize), [group, to - from, Math.ceil(length / blockSize)]);
+          const byKey = reshape(s, groupMax(s, p, blockSize), [
+            group,
+            to - from,
+            Math.ceil(length / blockSize),
+          ]);
           return groupMax(s, byKey, blockSize);
         }));
       return concat(all, chunks, 1);

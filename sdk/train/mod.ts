@@ -3,7 +3,15 @@
  *
  * @module
  */
-export { adamW, type AdamWOptions, cosineRate, type LearningRate, type Optimizer, sgd } from "./optimizers.ts";
+export {
+  adamW,
+  type AdamWOptions,
+  cosineRate,
+  type LearningRate,
+  type Optimizer,
+  sgd,
+} from "./optimizers.ts";
 export { distill, type Distilled, type DistillOptions, type SeerSample } from "./seer_distill.ts";
-export { seerGateLayer, type SeerGateContext } from "./seer_gate_layer.ts";
+export { type SeerGateContext, seerGateLayer } from "./seer_gate_layer.ts";
+export { initSeerGate, type SeerInitOptions } from "./seer_init.ts";
 export { seerLoss } from "./seer_loss.ts";

@@ -11,8 +11,13 @@ import { concat } from "../device/ops/concat.ts";
 import { full } from "../device/ops/fill.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { poolInputs, type PooledInputs, uploadWeights } from "../methods/seer_attention_forward.ts";
-import { SeerGate } from "../methods/seer_attention_gate.ts";
+import {
+  type GateTensors,
+  type PooledInputs,
+  poolInputs,
+  uploadWeights,
+} from "../methods/seer_attention_forward.ts";
+import { firstKeyBlock, SeerGate, type SeerGateConfig } from "../methods/seer_attention_gate.ts";
 import { seerTarget } from "../methods/seer_attention_target.ts";
 import { adamW, cosineRate, type Optimizer } from "./optimizers.ts";
 import { seerGateLayer } from "./seer_gate_layer.ts";
@@ -84,45 +89,62 @@ export async function distill(
   const { optimizer = adamW({ rate: cosineRate(lr, steps, 20) }) } = options;
   const { config } = gate;
   using d = samples[0]!.qPre.device.scope();
-  const prepared = samples.map(({ qPre, kPre, q, k }): Prepared => ({
-    ...scoped(d, (s) => ({ ...poolInputs(s, config, qPre, kPre) })),
-    target: seerTarget(d, q, k, config.blockSize),
-  }));
+  const prepared = samples.map(({ qPre, kPre, q, k }): Prepared => {
+    if (firstKeyBlock(config, qPre, kPre) + firstKeyBlock(config, q, k) > 0) {
+      throw new RangeError(
+        `Cannot distill: a sample has ${qPre.shape[1]} queries and ${kPre.shape[1]} keys, expected as many`,
+      );
+    }
+    return {
+      ...scoped(d, (s) => ({ ...poolInputs(s, config, qPre, kPre) })),
+      target: seerTarget(d, q, k, config.blockSize),
+    };
+  });
 
   const start = uploadWeights(d, gate);
-  const names = start.wq ? ["wk", "wq"] as const : ["wk"] as const;
-  const states = new Map(names.map((name) => {
-    const weight = start[name]!;
-    return [name, [weight, ...Array.from({ length: optimizer.moments }, () => full(d, weight.shape, 0))]];
-  }));
+  const stateOf = (weight: Tensor): Tensor[] => [
+    weight,
+    ...Array.from({ length: optimizer.moments }, () => full(d, weight.shape, 0)),
+  ];
+  let wk = stateOf(start.wk);
+  let wq = start.wq && stateOf(start.wq);
   const losses: Tensor[] = [];
   for (let step = 0; step < steps; step++) {
     await d.flush(signal);
     using s = d.scope();
-    const weights = { wk: states.get("wk")![0]!, wq: states.get("wq")?.[0] };
     const found = Array.from({ length: batch }, (_, i) => {
-      const { target, ...pooled } = prepared[(step * batch + i) % prepared.length]!;
-      const context = seerGateLayer.forward(s, config, weights, pooled);
-      const dLogits = seerLoss.backward(s, context.logits, target, lossScale);
-      return {
-        kl: seerLoss.forward(s, context.logits, target),
-        ...seerGateLayer.backward(s, config, context, dLogits),
-      };
+      const sample = prepared[(step * batch + i) % prepared.length]!;
+      return learn(s, config, { wk: wk[0]!, wq: wq?.[0] }, sample, lossScale);
     });
-    losses.push(s.keep(meanOf(s, found.map(({ kl }) => kl))));
-    for (const [name, state] of states) {
-      const gradient = meanOf(s, found.map((one) => one[name]!));
-      const next = optimizer.update(s, state, gradient, step);
+    const move = (state: readonly Tensor[], gradients: readonly Tensor[]): Tensor[] => {
+      const next = optimizer.update(s, state, meanOf(s, gradients), step);
       for (const tensor of next) s.keep(tensor);
-      for (const old of state) old.dispose();
-      states.set(name, next);
-    }
+      for (const old of state) if (!next.includes(old)) old.dispose();
+      return next;
+    };
+    losses.push(s.keep(meanOf(s, found.map((one) => one.kl))));
+    wk = move(wk, found.map((one) => one.wk));
+    wq = wq && move(wq, found.map((one) => one.wq!));
   }
-  signal?.throwIfAborted();
-  const [newK, newQ] = await Promise.all(["wk" as const, "wq" as const].map((name) => states.get(name)?.[0]!.read()));
   return {
-    gate: new SeerGate(config, { wk: newK!, wq: newQ }),
-    kl: losses.length > 0 ? await concat(d, losses, 0).read() : new Float32Array(0),
+    gate: new SeerGate(config, { wk: await wk[0]!.read(), wq: await wq?.[0]?.read() }),
+    kl: steps > 0 ? await concat(d, losses, 0).read() : new Float32Array(0),
+  };
+}
+
+/** Divergence and gradients for one sample. */
+function learn(
+  d: Device,
+  config: SeerGateConfig,
+  weights: GateTensors,
+  { target, ...pooled }: Prepared,
+  lossScale: number,
+): GateTensors & { readonly kl: Tensor } {
+  const context = seerGateLayer.forward(d, config, weights, pooled);
+  const dLogits = seerLoss.backward(d, context.logits, target, lossScale);
+  return {
+    kl: seerLoss.forward(d, context.logits, target),
+    ...seerGateLayer.backward(d, config, context, dLogits),
   };
 }
 

@@ -7,6 +7,7 @@ use crate::line_bits::{any, mask, pack, window, words};
 use crate::pool::parallel;
 use crate::status::{Fault, Outcome};
 use crate::view::{View, ViewMut, optional, size, view, view_mut};
+use std::ops::Range;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -49,8 +50,7 @@ struct Rows {
     high: usize,
 }
 
-/// What one head sees.
-#[derive(Clone, Copy)]
+/// The tokens and lines of one head.
 struct Head {
     queries: View<i32>,
     keys: View<i32>,
@@ -60,11 +60,11 @@ struct Head {
     lq: usize,
     lk: usize,
     length: usize,
-    /// Words of one line.
-    words: usize,
+    block_q: usize,
+    tile_k: usize,
 }
 
-/// A list of what one thread works on; it grows to its largest need and stays.
+/// Empties a list and makes room for `n`.
 fn reserve<T>(list: &mut Vec<T>, n: usize) -> Outcome {
     list.clear();
     list.try_reserve_exact(n).map_err(|_| Fault::OutOfMemory)
@@ -73,7 +73,7 @@ fn reserve<T>(list: &mut Vec<T>, n: usize) -> Outcome {
 impl Head {
     /// The bits of the lines of one kind between two classes.
     fn line(&self, kind: usize, a: usize, b: usize) -> View<u32> {
-        self.bits.from(((kind * self.query_classes + a) * self.key_classes + b) * self.words)
+        self.bits.from(((kind * self.query_classes + a) * self.key_classes + b) * words(self.length))
     }
 
     /// Class of a row and how many keys of class `b` it sees, minus 1; none if it sees none.
@@ -84,9 +84,15 @@ impl Head {
         (count < self.length).then_some((class, count))
     }
 
-    /// Lists the runs of the slots from `start` on.
-    fn runs(&self, start: usize, tile_k: usize, runs: &mut Vec<Run>) -> Outcome {
-        let slots = self.lk.saturating_sub(start).min(tile_k);
+    /// The rows of block `n`.
+    fn block(&self, n: usize) -> Range<usize> {
+        let first = n * self.block_q;
+        first..first + self.block_q.min(self.lq - first)
+    }
+
+    /// Lists the runs of the tile that begins at slot `start`.
+    fn runs(&self, start: usize, runs: &mut Vec<Run>) -> Outcome {
+        let slots = self.lk.saturating_sub(start).min(self.tile_k);
         reserve(runs, slots)?;
         for slot in 0..slots {
             let class = usize::try_from(self.keys.at(start + slot)).ok().filter(|&b| b < self.key_classes);
@@ -106,7 +112,7 @@ impl Head {
     }
 
     /// Adds the rows of a block, for key class `b`.
-    fn add_rows(&self, block: std::ops::Range<usize>, b: usize, list: &mut Vec<Rows>) {
+    fn add_rows(&self, block: Range<usize>, b: usize, list: &mut Vec<Rows>) {
         let first = list.len();
         for (class, count) in block.filter_map(|row| self.row(row, b)) {
             match list[first..].last_mut() {
@@ -118,7 +124,7 @@ impl Head {
         }
     }
 
-    /// Whether some of the rows see some of the slots. Their distances are all numbers between the least and the largest one.
+    /// Whether some of the rows see some of the slots: their distances are all the numbers from the least to the largest.
     #[inline(always)]
     fn meets(&self, rows: Rows, run: Run) -> bool {
         let last = run.rank + run.len - 1;
@@ -145,47 +151,47 @@ impl Head {
         seen & mask(run.len.min(count - run.rank + 1))
     }
 
-    /// Writes 1 where a block of up to `BLOCKS` ones from `first` on sees a tile, else 0.
-    fn occupy(&self, op: &Sizes, first: usize, out: ViewMut<i32>) -> Outcome {
-        let blocks = BLOCKS.min(op.blocks - first);
-        let (mut runs, mut rows) = (Vec::new(), Vec::new());
-        // The rows of block n for class b: rows[ends[n * key_classes + b]..ends[n * key_classes + b + 1]].
-        let mut ends = Vec::new();
-        reserve(&mut ends, size(&[blocks, self.key_classes])? + 1)?;
-        reserve(&mut rows, size(&[blocks, self.key_classes, op.block_q.min(self.lq)])?)?;
+    /// Writes 1 where one of the blocks sees a tile, else 0.
+    fn occupy(&self, blocks: Range<usize>, out: ViewMut<i32>) -> Outcome {
+        // What class b sees of the n-th block: rows[ends[n * key_classes + b]..ends[n * key_classes + b + 1]].
+        let (mut runs, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let pairs = size(&[blocks.len(), self.key_classes])?;
+        reserve(&mut ends, pairs + 1)?;
+        reserve(&mut rows, size(&[pairs, self.block_q.min(self.lq)])?)?;
         ends.push(0);
-        for n in first..first + blocks {
+        for n in blocks.clone() {
             for b in 0..self.key_classes {
-                self.add_rows(op.rows(n, self.lq), b, &mut rows);
+                self.add_rows(self.block(n), b, &mut rows);
                 ends.push(rows.len());
             }
         }
-        for tile in 0..op.across {
-            self.runs(tile * op.tile_k, op.tile_k, &mut runs)?;
-            for n in 0..blocks {
+        let across = self.lk.div_ceil(self.tile_k);
+        for tile in 0..across {
+            self.runs(tile * self.tile_k, &mut runs)?;
+            for n in 0..blocks.len() {
                 let seen = runs.iter().any(|&run| {
                     let at = n * self.key_classes + run.class;
                     rows[ends[at]..ends[at + 1]].iter().any(|&rows| self.meets(rows, run))
                 });
-                out.set(n * op.across + tile, i32::from(seen));
+                out.set(n * across + tile, i32::from(seen));
             }
         }
         Ok(())
     }
 
     /// Writes the bits of the listed tiles of block `n`.
-    fn fill(&self, op: &Sizes, n: usize, tiles: View<i32>, out: ViewMut<i32>) -> Outcome {
-        let words = op.tile_k.div_ceil(32);
-        let tile_words = op.block_q * words;
-        (0..op.tile_cap * tile_words).for_each(|i| out.set(i, 0));
+    fn fill(&self, n: usize, tiles: View<i32>, tile_cap: usize, out: ViewMut<i32>) -> Outcome {
+        let words = self.tile_k.div_ceil(32);
+        let tile_words = self.block_q * words;
+        (0..tile_cap * tile_words).for_each(|i| out.set(i, 0));
         let mut runs = Vec::new();
-        for t in 0..op.tile_cap {
+        for t in 0..tile_cap {
             let Ok(start) = usize::try_from(tiles.at(t)) else { break };
             let out = out.from(t * tile_words);
-            self.runs(start, op.tile_k, &mut runs)?;
+            self.runs(start, &mut runs)?;
             for &run in &runs {
                 let (word, shift) = (run.slot / 32, run.slot % 32);
-                for (r, row) in op.rows(n, self.lq).enumerate() {
+                for (r, row) in self.block(n).enumerate() {
                     let Some((a, count)) = self.row(row, run.class) else { continue };
                     let at = r * words + word;
                     out.set(at, out.read().at(at) | (self.visible(a, count, run) << shift) as i32);
@@ -193,22 +199,6 @@ impl Head {
             }
         }
         Ok(())
-    }
-}
-
-/// Sizes of blocks and tiles.
-struct Sizes {
-    blocks: usize,
-    block_q: usize,
-    across: usize,
-    tile_k: usize,
-    tile_cap: usize,
-}
-
-impl Sizes {
-    /// The rows of a block.
-    fn rows(&self, n: usize, lq: usize) -> std::ops::Range<usize> {
-        n * self.block_q..lq.min(n.saturating_add(1).saturating_mul(self.block_q))
     }
 }
 
@@ -224,51 +214,46 @@ impl LineTiles {
         let reach = |stride: usize, own: &[usize]| -> Result<usize, Fault> {
             size(&[heads.saturating_sub(1), stride])?.checked_add(size(own)?).ok_or(Fault::BadArguments)
         };
-        let queries = view(self.queries, reach(query_head, &[key_classes + 1, lq])?)?;
+        let queries = view(self.queries, reach(query_head, &[key_classes.saturating_add(1), lq])?)?;
         let keys = view(self.keys, reach(key_head, &[2, lk])?)?;
         let pairs = size(&[query_classes, key_classes])?;
         let lines = view(self.lines, size(&[heads, 3, pairs, length])?)?;
-        let sizes =
-            Sizes { blocks: lq.div_ceil(block_q), block_q, across: lk.div_ceil(tile_k), tile_k, tile_cap };
-        let units = size(&[heads, sizes.blocks])?;
+        let (blocks, across) = (lq.div_ceil(block_q), lk.div_ceil(tile_k));
+        let units = size(&[heads, blocks])?;
         let tiles = optional(self.tiles, size(&[units, tile_cap])?)?;
         let tile_words = size(&[block_q, tile_k.div_ceil(32)])?;
-        let row = if tiles.is_some() { size(&[tile_cap, tile_words])? } else { sizes.across };
+        let row = if tiles.is_some() { size(&[tile_cap, tile_words])? } else { across };
         let out = view_mut(self.out, size(&[units, row])?)?;
-        if length == 0 {
-            (0..units * row).for_each(|i| out.set(i, 0));
-            return Ok(());
-        }
         let packed = pack(lines, heads, pairs, length)?;
         let bits = view(packed.as_ptr(), packed.len())?;
-        let words = words(length);
         let head = |h: usize| Head {
             queries: queries.from(h * query_head),
             keys: keys.from(h * key_head),
-            bits: bits.from(h * 3 * pairs * words),
+            bits: bits.from(h * 3 * pairs * words(length)),
             query_classes,
             key_classes,
             lq,
             lk,
             length,
-            words,
+            block_q,
+            tile_k,
         };
         if let Some(tiles) = tiles {
-            let cost = (tile_cap * block_q).saturating_mul(tile_k / 4 + 20);
+            let cost = tile_cap.saturating_mul(tile_words).saturating_mul(10);
             return parallel(units, cost, |range, _| {
                 for unit in range {
-                    let (h, n) = (unit / sizes.blocks, unit % sizes.blocks);
-                    head(h).fill(&sizes, n, tiles.from(unit * tile_cap), out.from(unit * row))?;
+                    let (own, out) = (tiles.from(unit * tile_cap), out.from(unit * row));
+                    head(unit / blocks).fill(unit % blocks, own, tile_cap, out)?;
                 }
                 Ok(())
             });
         }
-        let groups = sizes.blocks.div_ceil(BLOCKS);
-        let cost = BLOCKS * (sizes.across * 100 + key_classes * block_q.min(lq) * 5);
-        parallel(heads * groups, cost, |range, _| {
+        let groups = blocks.div_ceil(BLOCKS);
+        parallel(heads * groups, across.saturating_mul(BLOCKS * 100), |range, _| {
             for unit in range {
-                let (h, n) = (unit / groups, unit % groups * BLOCKS);
-                head(h).occupy(&sizes, n, out.from((h * sizes.blocks + n) * row))?;
+                let (h, first) = (unit / groups, unit % groups * BLOCKS);
+                let own = first..blocks.min(first + BLOCKS);
+                head(h).occupy(own, out.from((h * blocks + first) * row))?;
             }
             Ok(())
         })

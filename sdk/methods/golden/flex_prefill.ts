@@ -41,7 +41,11 @@ export const replayFlexPrefill: Replay = async (device, file, params) => {
       compareSelections("query_aware", found("queryAware"), integers(file, "query_aware")),
       compareSelections("num_vertical_blocks", numVertical, integers(file, "num_vertical_blocks")),
       compareSelections("num_slash_blocks", numSlash, integers(file, "num_slash_blocks")),
-      compareScores("vertical_block_score", found("verticalBlockScore"), floats(file, "vertical_block_score")),
+      compareScores(
+        "vertical_block_score",
+        found("verticalBlockScore"),
+        floats(file, "vertical_block_score"),
+      ),
       compareScores("slash_block_score", found("slashBlockScore"), floats(file, "slash_block_score")),
       compareScores("pooled_estimate", found("pooledEstimate"), floats(file, "pooled_estimate")),
       ...(tau > 0 ? [compareScores("pooled_map", found("pooledMap"), floats(file, "pooled_map"))] : []),

@@ -24,8 +24,12 @@ import { checkPlan, integers, numberOf, type Params, type Replay, upload } from 
 export const replaySeerAttention: Replay = async (device, file, params) => {
   using scope = device.scope();
   const gate = gateOf(file, params);
-  const [qPre, kPre, q, k] = ["q_pre", "k_pre", "q", "k"].map((name) => upload(scope, file, name)) as
-    [Tensor, Tensor, Tensor, Tensor];
+  const [qPre, kPre, q, k] = ["q_pre", "k_pre", "q", "k"].map((name) => upload(scope, file, name)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const lastBlockDense = params["last_block_dense"] === true;
   const byShare = collector();
   const byRatio = collector();
@@ -72,7 +76,11 @@ function gateOf(file: SafetensorsFile, params: Params): SeerGate {
 function rotated(d: Device, x: Tensor, theta: number): Tensor {
   const headDim = x.shape[2]!;
   const freqs = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** (-2 * i / headDim));
-  return rope(d, concat(d, [x], 0), d.tensor(freqs, [headDim / 2]), { heads: 1, headDim, interleaved: false });
+  return rope(d, concat(d, [x], 0), d.tensor(freqs, [headDim / 2]), {
+    heads: 1,
+    headDim,
+    interleaved: false,
+  });
 }
 
 async function checkTraining(

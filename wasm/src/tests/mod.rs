@@ -7,6 +7,7 @@ mod products;
 mod rows;
 mod scans;
 mod threads;
+mod topk;
 
 /// Seeded numbers in [-1, 1).
 pub struct Random(u32);

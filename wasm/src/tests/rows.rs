@@ -3,8 +3,6 @@ use crate::norm::{LayerNorm, RmsNorm, Softmax};
 use crate::rope::Rope;
 use crate::rows::{GroupMean, Reduce};
 use crate::status::Fault;
-use crate::topk::TopK;
-use std::cmp::Ordering::Equal;
 use std::ptr::null;
 
 #[test]
@@ -124,60 +122,6 @@ fn rope_turns_pairs_by_position_times_frequency() {
         };
         record.run().unwrap();
         assert_close(&x, &want, 1e-6, &format!("rope, interleaved {interleaved}"));
-    }
-}
-
-#[test]
-fn topk_orders_ties_by_index_and_nan_last() {
-    let x = [1.0, f32::NAN, 3.0, 3.0, -f32::INFINITY, 2.0];
-    let (mut values, mut indices) = ([0f32; 6], [0i32; 6]);
-    for k in 1..=6u32 {
-        let record = TopK {
-            x: x.as_ptr(),
-            values: values.as_mut_ptr(),
-            indices: indices.as_mut_ptr(),
-            rows: 1,
-            cols: 6,
-            k,
-        };
-        record.run().unwrap();
-        assert_eq!(indices[..k as usize], [2, 3, 5, 0, 4, 1][..k as usize]);
-    }
-}
-
-#[test]
-fn topk_agrees_with_a_stable_sort() {
-    let mut random = Random::new(5);
-    for cols in [1usize, 63, 64, 300, 4095, 4096, 10_000] {
-        let mut x = random.floats(2 * cols);
-        // One row has few values and so many equal ones, the other all kinds of numbers.
-        x[..cols].iter_mut().for_each(|x| *x = (*x * 3.0).round());
-        let odd = [f32::NAN, -0.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN, 1e-40, -1e-40, 3e38];
-        (0..cols).step_by(3).for_each(|i| x[cols + i] = odd[i / 3 % odd.len()]);
-        for k in [1, cols.div_ceil(40), cols.div_ceil(3), cols] {
-            let (mut values, mut indices) = (vec![9f32; 2 * k], vec![-1; 2 * k]);
-            let record = TopK {
-                x: x.as_ptr(),
-                values: values.as_mut_ptr(),
-                indices: indices.as_mut_ptr(),
-                rows: 2,
-                cols: cols as u32,
-                k: k as u32,
-            };
-            record.run().unwrap();
-            for row in 0..2 {
-                let x = &x[row * cols..(row + 1) * cols];
-                let mut want: Vec<usize> = (0..cols).collect();
-                want.sort_by(|&a, &b| {
-                    x[a].is_nan().cmp(&x[b].is_nan()).then(x[b].partial_cmp(&x[a]).unwrap_or(Equal))
-                });
-                for i in 0..k {
-                    let at = row * k + i;
-                    assert_eq!(indices[at] as usize, want[i], "{cols} columns, k {k}, row {row}, place {i}");
-                    assert_eq!(values[at].to_bits(), x[want[i]].to_bits());
-                }
-            }
-        }
     }
 }
 
