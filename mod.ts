@@ -17,5 +17,8 @@
  */
 export * from "./sdk/device/mod.ts";
 export * from "./sdk/attention/mod.ts";
+export * from "./sdk/methods/mod.ts";
+export * as methods from "./sdk/methods/mod.ts";
+export * from "./sdk/train/mod.ts";
 export * from "./sdk/weights/mod.ts";
 export * from "./tabular/mod.ts";

@@ -9,21 +9,17 @@ import { flexPrefill } from "../methods/flex_prefill.ts";
 import { longgen } from "../methods/longgen.ts";
 import { lserve } from "../methods/lserve.ts";
 import { minference } from "../methods/minference.ts";
-import { moa } from "../methods/moa.ts";
 import { pbsAttn } from "../methods/pbs_attn.ts";
 import type { Planner } from "../methods/planner.ts";
 import { streaming } from "../methods/streaming.ts";
 import { strided } from "../methods/strided.ts";
 
 /**
- * Planners for heads of one layer. Methods with trained or searched settings get neutral ones: LServe streams in every second head, MoA's spans grow
- * with the head from an eighth to half of the length.
+ * Planners for heads of one layer. Methods with trained or searched settings get neutral ones: LServe streams in every second head.
  */
 export function lineup(
-  { heads, kvHeads }: { readonly heads: number; readonly kvHeads: number },
+  { kvHeads }: { readonly kvHeads: number },
 ): Record<string, Planner> {
-  const alphas = [new Array<number>(heads).fill(0)];
-  const betas = [Array.from({ length: heads }, (_, h) => (1 + h % 4) / 8)];
   return {
     minference: minference(),
     flexPrefill: flexPrefill(),
@@ -32,8 +28,7 @@ export function lineup(
     longgen: longgen(),
     strided: strided(),
     streaming: streaming(),
-    lserve: lserve({ headFlags: Array.from({ length: kvHeads }, (_, h) => h % 2 === 0) }),
-    moa: moa({ plan: { alphas, betas } }),
+    lserve: lserve({ headFlags: [Array.from({ length: kvHeads }, (_, h) => h % 2)] }),
     auto: auto(),
   };
 }

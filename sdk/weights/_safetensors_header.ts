@@ -5,7 +5,7 @@
  */
 import { WeightsError } from "../device/errors.ts";
 import { checkJson } from "./_check_json.ts";
-import { ARRAY_TYPES, type SafetensorsDType } from "./dtypes.ts";
+import { ARRAY_TYPES, type SafetensorsDType, type SafetensorsEntry } from "./dtypes.ts";
 import type { StoredTensor } from "./store.ts";
 
 /** A tensor of a safetensors file. */
@@ -15,10 +15,11 @@ export interface SafetensorsTensor extends StoredTensor {
 }
 
 /** Largest header that the format allows, in bytes. */
-const MAX_HEADER = 100_000_000;
+export const MAX_HEADER = 100_000_000;
 /** Header, tensor, shape: deeper nesting has no meaning. */
 const MAX_DEPTH = 3;
-const METADATA = "__metadata__";
+/** Its entry is no tensor. */
+export const METADATA = "__metadata__";
 
 /** What a header says, checked. */
 export interface SafetensorsHeader {
@@ -70,6 +71,15 @@ export function parseHeader(text: Uint8Array, size: number, what: string): Safet
   tensors.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
   checkCoverage(what, tensors, dataStart, size);
   return { tensors, metadata: metadata as Record<string, string> };
+}
+
+/** Bytes of a tensor, or of some of its rows, as an entry; a copy only if they are not aligned. */
+export function entryOf({ dtype, shape }: SafetensorsTensor, bytes: Uint8Array): SafetensorsEntry {
+  const ArrayOf = ARRAY_TYPES[dtype];
+  const width = ArrayOf.BYTES_PER_ELEMENT;
+  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const data = new ArrayOf(aligned.buffer, aligned.byteOffset, bytes.length / width);
+  return { dtype, shape, data } as SafetensorsEntry;
 }
 
 /** Parses a JSON object that may be hostile. */

@@ -65,13 +65,14 @@ export interface GgufModel extends WeightStore {
 /**
  * Opens a file: reads its header, and tensors when they are asked for.
  *
- * @param file The whole file, or a source to read parts from, which the model closes when it is closed.
+ * @param file The whole file, or a source to read parts from, which `close()` of the model closes.
  * @returns The model.
  * @example
- * ```ts ignore
+ * ```ts
+ * import { openGguf } from "./gguf.ts";
+ *
  * const model = await openGguf(await Deno.readFile("model.gguf"));
- * const { data, shape, scales } = await model.weight("blk.0.ffn_up.weight");
- * const w = device.weight(data, shape, scales);
+ * const { data, shape, scales } = await model.weight("blk.0.ffn_up.weight"); // for device.weight()
  * ```
  * @throws WeightsError if it is not a well-formed GGUF file of the types that can be read.
  */

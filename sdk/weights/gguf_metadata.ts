@@ -46,7 +46,10 @@ export interface GgufValue {
  * Values by key. The accessors give nothing for a key that is not there, and a WeightsError for a value of another kind.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { openGguf } from "./gguf.ts";
+ *
+ * const { metadata } = await openGguf(await Deno.readFile("model.gguf"));
  * const architecture = metadata.text("general.architecture"); // "llama"
  * const layers = metadata.number(`${architecture}.block_count`);
  * const tokens = metadata.texts("tokenizer.ggml.tokens");

@@ -12,7 +12,10 @@ import type { ByteSource, WeightFiles } from "./source.ts";
  * @param path The directory.
  * @returns Its files; nothing is opened yet.
  * @example
- * ```ts ignore
+ * ```ts
+ * import { folderFiles } from "./node_files.ts";
+ * import { openSafetensorsModel } from "./sharded.ts";
+ *
  * const model = await openSafetensorsModel(folderFiles("models/llama"));
  * ```
  */

@@ -4,9 +4,9 @@
  * @module
  */
 import { WeightsError } from "../device/errors.ts";
-import { headerEnd, parseHeader, type SafetensorsTensor } from "./_safetensors_header.ts";
+import { entryOf, headerEnd, parseHeader, type SafetensorsTensor } from "./_safetensors_header.ts";
 import { readShardIndex } from "./_shard_index.ts";
-import { ARRAY_TYPES, type SafetensorsEntry, toFloat32 } from "./dtypes.ts";
+import { type SafetensorsEntry, toFloat32 } from "./dtypes.ts";
 import { type ByteSource, readExactly, type WeightFiles } from "./source.ts";
 import {
   matrixOf,
@@ -46,7 +46,10 @@ interface Home {
  * @param files The directory; of `model.safetensors` and `model.safetensors.index.json`, the former counts if both are there.
  * @returns The tensors of all files.
  * @example
- * ```ts ignore
+ * ```ts
+ * import { folderFiles } from "./node_files.ts";
+ * import { openSafetensorsModel } from "./sharded.ts";
+ *
  * const model = await openSafetensorsModel(folderFiles("models/llama"));
  * const norm = await model.floats("model.norm.weight");
  * ```
@@ -149,13 +152,4 @@ function storeOf(homes: ReadonlyMap<string, Home>, close: () => Promise<void>): 
     },
     close,
   };
-}
-
-/** Bytes of a tensor, or of some of its rows, as an entry; a copy only if they are not aligned. */
-function entryOf({ dtype, shape }: SafetensorsTensor, bytes: Uint8Array): SafetensorsEntry {
-  const ArrayOf = ARRAY_TYPES[dtype];
-  const width = ArrayOf.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
-  const data = new ArrayOf(aligned.buffer, aligned.byteOffset, bytes.length / width);
-  return { dtype, shape, data } as SafetensorsEntry;
 }

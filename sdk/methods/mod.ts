@@ -1,0 +1,33 @@
+/**
+ * Published sparse-attention methods: each turns queries and keys into a plan.
+ *
+ * @example
+ * ```ts
+ * import { attention } from "../attention/mod.ts";
+ * import { openDevice } from "../device/mod.ts";
+ * import { flexPrefill } from "./mod.ts";
+ *
+ * const device = await openDevice();
+ * const x = device.tensor(new Float32Array(4 * 2048 * 64), [4, 2048, 64]);
+ * const plan = flexPrefill({ gamma: 0.95 }).plan(device, x, x);
+ * console.log(attention(device, x, x, x, { plan }).out.shape); // 4, 2048, 64
+ * device.dispose();
+ * ```
+ *
+ * @module
+ */
+export * from "./anchor_attention.ts";
+export { auto, type AutoChoice, type AutoMethod, type AutoOptions, type AutoQuestion } from "./auto.ts";
+export type { CostCurve, MethodCurve } from "./auto.ts";
+export * from "./flex_prefill.ts";
+export * from "./longgen.ts";
+export * from "./lserve.ts";
+export * from "./minference.ts";
+export * from "./mminference.ts";
+export * from "./pbs_attn.ts";
+export type { Citation, Method, Planner, PlanState } from "./planner.ts";
+export * from "./seer_attention.ts";
+export * from "./seer_attention_gate.ts";
+export { seerTarget } from "./seer_attention_target.ts";
+export * from "./streaming.ts";
+export { strided, type StridedOptions } from "./strided.ts";
