@@ -91,8 +91,7 @@ const DEFAULTS: LonggenOptions = {
 export const longgen: Method<LonggenOptions> & LonggenTools = method({
   defaults: DEFAULTS,
   citation: {
-    title:
-      "A Little Goes a Long Way: Efficient Long Context Training and Inference with Partial Contexts",
+    title: "A Little Goes a Long Way: Efficient Long Context Training and Inference with Partial Contexts",
     url: "https://arxiv.org/abs/2410.01485",
   },
   planner: (options: LonggenOptions) => {
@@ -114,7 +113,9 @@ function middleThird(layers: number): number[] {
 function coverage(heads: Heads, options: Partial<LonggenOptions> = {}): Coverage {
   const all = { ...DEFAULTS, ...options };
   const { pattern } = read(all);
-  const seen = new Set(pattern.stride > 0 ? shifts(heads, all).map((shift) => (all.stride - shift) % all.stride) : []);
+  const seen = new Set(
+    pattern.stride > 0 ? shifts(heads, all).map((shift) => (all.stride - shift) % all.stride) : [],
+  );
   const missing = Array.from({ length: all.stride }, (_, r) => r).filter((r) => !seen.has(r));
   return { complete: missing.length === 0, share: seen.size / all.stride, missing };
 }
@@ -138,7 +139,10 @@ function kvBytes(
   const { full } = read({ ...DEFAULTS, ...options });
   const dense = Array.from({ length: layers }, (_, layer) => layer).filter(full).length;
   // Blocks leave when a token opens a new one, so after n tokens the cache holds what the last of them saw.
-  const kept = retained(n, Math.floor((n - 1) / blockSize), model, options).reduce((sum, one) => sum + one, 0);
+  const kept = retained(n, Math.floor((n - 1) / blockSize), model, options).reduce(
+    (sum, one) => sum + one,
+    0,
+  );
   const tokens = dense * model.kvHeads * n + (layers - dense) * kept;
   return tokens * 2 * model.headDim * (model.bytesPerElement ?? 2);
 }
@@ -172,7 +176,9 @@ function read(options: LonggenOptions): { pattern: BlockPattern; full: (layer: n
   if (layers !== undefined) checkWhole("longgen", { layers }, { layers: 0 });
   for (const one of [...(fullLayers ?? []), ...(layer === undefined ? [] : [layer])]) {
     if (!Number.isSafeInteger(one) || one < 0 || one >= (layers ?? Infinity)) {
-      throw new RangeError(`Cannot use longgen: there is no layer ${one} in a model of ${layers ?? "some"} layers`);
+      throw new RangeError(
+        `Cannot use longgen: there is no layer ${one} in a model of ${layers ?? "some"} layers`,
+      );
     }
   }
   const list = fullLayers ?? (layers === undefined ? undefined : middleThird(layers));
@@ -182,6 +188,10 @@ function read(options: LonggenOptions): { pattern: BlockPattern; full: (layer: n
     );
   }
   const dense = new Set(list);
-  const pattern = { local: localBlocks, sinks: sinkBlocks, stride: variant === "strided" ? options.stride : 0 };
+  const pattern = {
+    local: localBlocks,
+    sinks: sinkBlocks,
+    stride: variant === "strided" ? options.stride : 0,
+  };
   return { pattern, full: (layer) => dense.has(layer) };
 }

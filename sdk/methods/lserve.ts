@@ -91,7 +91,9 @@ function flagsOf({ headFlags, headScores, staticSparsity, layer }: LserveOptions
   }
   const width = given[0]?.length;
   if (given.some((row) => row.length !== width || !row.every(Number.isFinite))) {
-    throw new RangeError(`Cannot use lserve: heads must be a table of numbers, one row of equal length per layer`);
+    throw new RangeError(
+      `Cannot use lserve: heads must be a table of numbers, one row of equal length per layer`,
+    );
   }
   if (layer >= given.length) {
     throw new RangeError(`Cannot use lserve: there is no layer ${layer} in scores of ${given.length} layers`);

@@ -26,9 +26,9 @@ export function parseHeadScores(text: string): number[][] {
       const value = cell.trim() === "" ? NaN : Number(cell);
       if (Number.isFinite(value)) return value;
       throw new SyntaxError(
-        `Cannot read the head scores: line ${layer + 1} has ${
-          JSON.stringify(cell)
-        } in column ${head + 1}, expected a finite number`,
+        `Cannot read the head scores: line ${layer + 1} has ${JSON.stringify(cell)} in column ${
+          head + 1
+        }, expected a finite number`,
       );
     })
   );

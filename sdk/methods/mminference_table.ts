@@ -111,7 +111,7 @@ export function findLines(
         patterns[0]!.strides,
         patterns.map((p) => p.init),
       );
-      cells.forEach((cell, i) => stepOf.set(cell, stepOf.size));
+      cells.forEach((cell) => stepOf.set(cell, stepOf.size));
       steps.push(chosen);
       const lines = gridLines(
         d,

@@ -190,7 +190,7 @@ for (const [name, device] of Object.entries(DEVICES)) {
       }
     });
 
-    test("needs fewer blocks for scattered heavy keys when they are sorted", async () => {
+    test("finds more of scattered heavy keys in fewer blocks when keys are sorted", async () => {
       const heads = heavyKeys(random(5));
       using d = device.scope();
       const [q, k] = [queries(d, heads), keys(d, heads)];
@@ -198,8 +198,8 @@ for (const [name, device] of Object.entries(DEVICES)) {
         pbsAttn({ blockSize: 8, segmentSize: 32, permute }).plan(d, q, k)
       );
       const [sorted, plain] = await Promise.all(plans.map((plan) => plan.density()));
-      assertLess(sorted!, 0.7 * plain!);
-      assertLess(0.97, await plans[0]!.recall(q, k));
+      assertLess(sorted!, plain!);
+      assertLess(await plans[1]!.recall(q, k) + 0.1, await plans[0]!.recall(q, k));
     });
   });
 }

@@ -87,7 +87,12 @@ export function shifts(
 }
 
 /** Whether query block i sees key block j, which is not after it. */
-export function seesBlock({ local, sinks, stride }: BlockPattern, shift: number, i: number, j: number): boolean {
+export function seesBlock(
+  { local, sinks, stride }: BlockPattern,
+  shift: number,
+  i: number,
+  j: number,
+): boolean {
   return i - j < local || j < sinks || (stride > 0 && (j + shift) % stride === 0);
 }
 

@@ -69,9 +69,10 @@ export interface GgufModel extends WeightStore {
  * @returns The model.
  * @example
  * ```ts
+ * import { readFile } from "node:fs/promises";
  * import { openGguf } from "./gguf.ts";
  *
- * const model = await openGguf(await Deno.readFile("model.gguf"));
+ * const model = await openGguf(await readFile("model.gguf"));
  * const { data, shape, scales } = await model.weight("blk.0.ffn_up.weight"); // for device.weight()
  * ```
  * @throws WeightsError if it is not a well-formed GGUF file of the types that can be read.

@@ -47,9 +47,10 @@ export interface GgufValue {
  *
  * @example
  * ```ts
+ * import { readFile } from "node:fs/promises";
  * import { openGguf } from "./gguf.ts";
  *
- * const { metadata } = await openGguf(await Deno.readFile("model.gguf"));
+ * const { metadata } = await openGguf(await readFile("model.gguf"));
  * const architecture = metadata.text("general.architecture"); // "llama"
  * const layers = metadata.number(`${architecture}.block_count`);
  * const tokens = metadata.texts("tokenizer.ggml.tokens");

@@ -5,7 +5,6 @@
  */
 import type { Tensor } from "../../device/tensor.ts";
 import { type Check, compareScores, compareSelections, floats, shapeOf } from "../../golden/check.ts";
-import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { type MmHead, mminference } from "../mminference.ts";
 import { compareInter } from "../mminference_trial.ts";
 import { checkPlan, integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
