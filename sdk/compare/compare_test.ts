@@ -43,7 +43,9 @@ describe("structured samples", () => {
       const queries = Array.from({ length: 20 }, (_, n) => 300 + 10 * n);
       return sum(queries.map((i) => sum(masses(sample, head, i).slice(from, to)))) / 20;
     };
-    for (const shape of HEAD_SHAPES) assertEquals([shape, mean(shape, 0, 4) > 0.005], [shape, true]);
+    for (const shape of ["local", "vertical", "slash", "needles"]) {
+      assertEquals([shape, mean(shape, 0, 4) > 0.05], [shape, true]);
+    }
     assertEquals(mean("local", -64) > 0.4, true);
     assertEquals(mean("slash", -64) < 0.3, true);
   });
