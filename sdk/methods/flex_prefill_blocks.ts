@@ -67,14 +67,10 @@ export function flexTiles(
   const slash = mul(d, lines.diagonals, number(1 / n));
   const mass = concat(d, [vertical, slash], 0);
 
-  // 3: the blocks that as many tokens would fill as hold a share gamma.
-  const prefix = scan(d, topk(d, mass, lk).values);
-  const within = reduce(d, "sum", binary(d, "lessEqual", prefix, number(gamma)));
-  // floor((within + 1) / coverDiv), rounded to the nearest: the numbers lie between whole ones.
-  const share = add(d, mul(d, within, number(1 / coverDiv)), number(1.5 / coverDiv - 0.5));
-  const needed = add(d, cast(d, cast(d, share, "i32"), "f32"), number(1));
+  // 3: how many blocks of lines each head wants.
   const hi = Math.min(nK, most);
-  const clamped = binary(d, "min", binary(d, "max", needed, number(least)), number(hi));
+  const wanted = linesWanted(d, mass, gamma, coverDiv);
+  const clamped = binary(d, "min", binary(d, "max", wanted, number(least)), number(hi));
 
   // 4: sums of blocks, those of distances counted from the largest one.
   const padding = full(d, [heads, nK * blockSize - lk], 0);
@@ -115,41 +111,57 @@ export function flexTiles(
   note("verticalBlocks", columns);
   note("slashBlockOffsets", gather(d, reversed, diagonals));
 
-  // 9: lines as blocks. With heads last, one list of lines serves all of them.
-  const flags = reshape(d, mark(d, ranked, nK, { counts }), [2, heads, nK]);
-  const perLine = reshape(d, transpose(d, flags, [0, 2, 1]), [2 * nK, heads]);
-  const first = nK - nQ;
-  const along = (line: (row: number, c: number) => number): Tensor =>
-    gather(
-      d,
-      perLine,
-      table(d, [nQ * nK], (i) => {
-        const [row, c] = [first + Math.floor(i / nK), i % nK];
-        return c <= row ? line(row, c) : -1;
-      }),
-    );
-  const covered = binary(d, "max", along((_, c) => c), along((row, c) => 2 * nK - 1 - (row - c)));
-  const lineMask = transpose(d, covered);
-
-  // 10: query-aware heads add the largest entries of the pooled map.
-  const chosen = tau > 0 ? pooled() : lineMask;
-  const mask = note("blockMask", reshape(d, chosen, [heads, nQ, nK]));
-  return maskTiles(d, mask, blockSize);
-
-  function pooled(): Tensor {
-    const lens = table(d, [nQ], (r) => first + r + 1);
-    const map = reshape(d, softmax(d, headScores(d, means, keys, scale), { lens }), [heads, nQ * nK]);
+  // 9, 10: lines as blocks; query-aware heads add the largest entries of the pooled map.
+  const flags = mark(d, ranked, nK, { counts });
+  let mask = lineBlocks(d, flags, heads, nQ, nK);
+  if (tau > 0) {
+    const lens = table(d, [nQ], (r) => nK - nQ + r + 1);
+    const map = softmax(d, headScores(d, means, keys, scale), { lens });
     note("pooledMap", mul(d, map, aware, { axis: "rows" }));
-    const { values, indices } = topk(d, map, nQ * nK);
-    const kept = reduce(d, "sum", binary(d, "lessEqual", scan(d, values), number(gamma * nQ)));
-    const marked = mark(d, indices, nQ * nK, { counts: cast(d, kept, "i32") });
-    const causal = Float32Array.from(
-      { length: nQ * nK },
-      (_, i) => i % nK <= first + Math.floor(i / nK) ? 1 : 0,
-    );
-    const visible = mul(d, marked, d.tensor(causal, [nQ * nK]));
-    return binary(d, "max", lineMask, mul(d, visible, aware, { axis: "rows" }));
+    mask = binary(d, "max", mask, mul(d, mapBlocks(d, map, gamma), aware, { axis: "rows" }));
   }
+  note("blockMask", mask);
+  return maskTiles(d, mask, blockSize);
+}
+
+/** 3: blocks that as many tokens would fill as hold a share gamma of every row of `mass`, as whole numbers in float32. */
+function linesWanted(d: Device, mass: Tensor, gamma: number, coverDiv: number): Tensor {
+  const prefix = scan(d, topk(d, mass, mass.shape[1]!).values);
+  const within = reduce(d, "sum", binary(d, "lessEqual", prefix, full(d, [1], gamma)));
+  // floor((within + 1) / coverDiv) by rounding to the nearest: half a token off, no share lies between two whole numbers.
+  const share = mul(d, add(d, within, full(d, [1], 1.5 - coverDiv / 2)), full(d, [1], 1 / coverDiv));
+  return add(d, cast(d, cast(d, share, "i32"), "f32"), full(d, [1], 1));
+}
+
+/** 9: a block mask [heads, nQ, nK] from flags [2 * heads, nK] of columns and of diagonals, the last of which has distance 0. */
+function lineBlocks(d: Device, flags: Tensor, heads: number, nQ: number, nK: number): Tensor {
+  // With heads last, one list of lines serves all of them.
+  const lines = transpose(d, reshape(d, flags, [2, heads, nK]), [0, 2, 1]);
+  const along = (line: (row: number, c: number) => number): Tensor => {
+    const index = table(d, [nQ * nK], (i) => {
+      const [row, c] = [nK - nQ + Math.floor(i / nK), i % nK];
+      return c <= row ? line(row, c) : -1;
+    });
+    return gather(d, reshape(d, lines, [2 * nK, heads]), index);
+  };
+  const columns = along((_, c) => c);
+  const diagonals = along((row, c) => 2 * nK - 1 - (row - c));
+  return reshape(d, transpose(d, binary(d, "max", columns, diagonals)), [heads, nQ, nK]);
+}
+
+/** 10: a block mask of the largest entries of each map [heads, nQ, nK] that together do not pass a share gamma. */
+function mapBlocks(d: Device, map: Tensor, gamma: number): Tensor {
+  const [heads, nQ, nK] = map.shape as [number, number, number];
+  const { values, indices } = topk(d, reshape(d, map, [heads, nQ * nK]), nQ * nK);
+  const within = binary(d, "lessEqual", scan(d, values), full(d, [1], gamma * nQ));
+  const counts = cast(d, reduce(d, "sum", within), "i32");
+  const largest = reshape(d, mark(d, indices, nQ * nK, { counts }), map.shape);
+  // What is not causal is 0 in the map, and may be within all the same.
+  const causal = Float32Array.from(
+    { length: nQ * nK },
+    (_, i) => i % nK <= nK - nQ + Math.floor(i / nK) ? 1 : 0,
+  );
+  return mul(d, largest, d.tensor(causal, [nQ, nK]));
 }
 
 /** 6: the square root of the Jensen-Shannon divergence of rows a and b [H, m]; [H]. */

@@ -1,5 +1,4 @@
 import { describe, test } from "node:test";
-import { openWasm } from "../../wasm/mod.ts";
 import { attention } from "../attention/attention.ts";
 import { createDevice } from "../device/core_device.ts";
 import type { Device } from "../device/device.ts";
@@ -8,147 +7,53 @@ import { openReference } from "../device/reference/mod.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { assertEquals, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
+import { expectedHead } from "./_flex_prefill_test_oracle.ts";
+import { assertMask, DEVICES, type HeadSizes } from "./_test_heads.ts";
 import { flexPrefill, type FlexPrefillOptions } from "./flex_prefill.ts";
 
-interface Shape {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly lq: number;
-  readonly lk: number;
-  readonly width: number;
-}
-
-interface Expected {
-  readonly aware: boolean;
-  readonly distance: number;
-  readonly counts: readonly [number, number];
-  /** [nQ][nK] */
-  readonly blocks: readonly (readonly boolean[])[];
-}
-
-/** One head by the description of the method, in float64. */
-function expectedHead(
-  q: readonly (readonly number[])[],
-  k: readonly (readonly number[])[],
-  options: FlexPrefillOptions,
-): Expected {
-  const { blockSize: b, gamma, tau, minBudget, maxBudget } = options;
-  const [lq, lk, width] = [q.length, k.length, k[0]!.length];
-  const [nK, first] = [Math.ceil(lk / b), (lk - lq) / b];
-  const nQ = nK - first;
-  const low = Math.max(1, Math.ceil(minBudget / b));
-  const high = maxBudget === null ? nK : Math.min(nK, Math.ceil(maxBudget / b));
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, c) => sum + value * y[c]!, 0) / Math.sqrt(width);
-  const mean = (rows: readonly (readonly number[])[]): number[] =>
-    Array.from({ length: width }, (_, c) => rows.reduce((sum, row) => sum + row[c]! / rows.length, 0));
-  const keys = Array.from({ length: nK }, (_, block) => mean(k.slice(block * b, (block + 1) * b)));
-
-  const n = Math.min(b, lq);
-  const [vertical, slash] = [new Array<number>(lk).fill(0), new Array<number>(lk).fill(0)];
-  for (let i = lq - n; i < lq; i++) {
-    const position = i + lk - lq;
-    softmax(k.slice(0, position + 1).map((key) => dot(q[i]!, key))).forEach((p, j) => {
-      vertical[j]! += p / n;
-      slash[lk - 1 - (position - j)]! += p / n;
-    });
-  }
-  const cover = (scores: readonly number[]): number => {
-    let [sum, count] = [0, 1];
-    for (const score of [...scores].sort((x, y) => y - x)) {
-      sum += score;
-      if (sum <= gamma) count++;
-    }
-    return Math.min(high, Math.max(low, Math.floor(count / (options.coverDiv ?? b)) + 1));
-  };
-  const blockSums = (scores: readonly number[]): number[] =>
-    Array.from(
-      { length: nK },
-      (_, block) => scores.slice(block * b, (block + 1) * b).reduce((sum, score) => sum + score, 0),
-    );
-  const [vb, sb] = [blockSums(vertical), blockSums(slash)];
-  const estimate = softmax(keys.map((key) => dot(mean(q.slice(lq - n)), key)));
-  const divergence = [estimate, vb].flatMap((x) =>
-    x.map((value, c) => value === 0 ? 0 : 0.5 * value * Math.log(value / ((estimate[c]! + vb[c]!) / 2)))
-  );
-  const distance = Math.sqrt(Math.max(0, divergence.reduce((sum, term) => sum + term)));
-  const aware = distance < tau;
-  const counts: [number, number] = aware ? [low, low] : [cover(vertical), cover(slash)];
-  vb[0] = Infinity;
-  sb[nK - 1] = Infinity;
-  const columns = descending(vb).slice(0, counts[0]);
-  const offsets = descending(sb).slice(0, counts[1]).map((c) => nK - 1 - c);
-  const blocks = Array.from({ length: nQ }, (_, r) =>
-    Array.from({ length: nK }, (_, c) => {
-      const row = first + r;
-      return c <= row && (columns.includes(c) || offsets.includes(row - c));
-    }));
-  if (aware) {
-    const map = Array.from({ length: nQ }, (_, r) => {
-      const query = mean(q.slice(r * b, (r + 1) * b));
-      const row = softmax(keys.slice(0, first + r + 1).map((key) => dot(query, key)));
-      return [...row, ...new Array<number>(nK - row.length).fill(0)];
-    }).flat();
-    let sum = 0;
-    for (const at of descending(map)) {
-      sum += map[at]!;
-      if (sum <= gamma * nQ && map[at]! > 0) blocks[Math.floor(at / nK)]![at % nK] = true;
-    }
-  }
-  return { aware, distance, counts, blocks };
-}
-
-function softmax(scores: readonly number[]): number[] {
-  const top = Math.max(...scores);
-  const powers = scores.map((score) => Math.exp(score - top));
-  const sum = powers.reduce((all, power) => all + power);
-  return powers.map((power) => power / sum);
-}
-
-function descending(scores: readonly number[]): number[] {
-  return [...scores.keys()].sort((x, y) =>
-    scores[x] === scores[y] ? x - y : scores[y]! > scores[x]! ? 1 : -1
-  );
-}
-
-const CASES: readonly (readonly [Shape, Partial<FlexPrefillOptions>])[] = [
-  [{ heads: 4, kvHeads: 2, lq: 300, lk: 300, width: 5 }, {
+const CASES: readonly (readonly [HeadSizes, Partial<FlexPrefillOptions>])[] = [
+  [{ heads: 4, kvHeads: 2, lq: 300, lk: 300, headDim: 5 }, {
     blockSize: 16,
     gamma: 0.7,
     tau: 0.16,
     minBudget: 30,
   }],
   [
-    { heads: 8, kvHeads: 1, lq: 250, lk: 250, width: 8 },
+    { heads: 8, kvHeads: 1, lq: 250, lk: 250, headDim: 8 },
     { blockSize: 16, gamma: 0.8, tau: 0.12, minBudget: 16, maxBudget: 70 },
   ],
   [
-    { heads: 6, kvHeads: 3, lq: 260, lk: 260, width: 4 },
+    { heads: 6, kvHeads: 3, lq: 260, lk: 260, headDim: 4 },
     { blockSize: 32, gamma: 0.6, tau: 0.208, minBudget: 0, gqaInterleave: true },
   ],
-  [{ heads: 3, kvHeads: 3, lq: 129, lk: 129, width: 3 }, {
+  [{ heads: 3, kvHeads: 3, lq: 129, lk: 129, headDim: 3 }, {
     blockSize: 8,
     gamma: 0.5,
     tau: 0,
     minBudget: 20,
     coverDiv: 5,
   }],
-  [{ heads: 4, kvHeads: 4, lq: 53, lk: 101, width: 6 }, {
+  [{ heads: 4, kvHeads: 4, lq: 53, lk: 101, headDim: 6 }, {
     blockSize: 12,
     gamma: 0.8,
     tau: 0.3,
     minBudget: 12,
   }],
-  [{ heads: 2, kvHeads: 1, lq: 6, lk: 102, width: 6 }, {
+  [{ heads: 2, kvHeads: 1, lq: 6, lk: 102, headDim: 6 }, {
     blockSize: 16,
     gamma: 0.8,
     tau: 0.3,
     minBudget: 16,
   }],
-  [{ heads: 2, kvHeads: 2, lq: 90, lk: 90, width: 4 }, { blockSize: 1, gamma: 0.5, tau: 0.5, minBudget: 3 }],
+  [{ heads: 2, kvHeads: 2, lq: 90, lk: 90, headDim: 4 }, {
+    blockSize: 1,
+    gamma: 0.5,
+    tau: 0.5,
+    minBudget: 3,
+  }],
 ];
 
-function inputs(d: Device, seed: number, { heads, kvHeads, lq, lk, width }: Shape) {
+function inputs(d: Device, seed: number, { heads, kvHeads, lq, lk, headDim: width }: HeadSizes) {
   const rng = random(seed);
   // Heads differ in sharpness, so that both kinds occur.
   const q = rng.normals(heads * lq * width).map((value, at) =>
@@ -166,18 +71,12 @@ function rowsOf(x: Float32Array, head: number, length: number, width: number): n
   });
 }
 
-const DEVICES = {
-  reference: () => createDevice(openReference()),
-  wasm: async () => createDevice((await openWasm({ threads: 1 })).backend),
-};
-
-for (const [title, open] of Object.entries(DEVICES)) {
-  const device = await open();
+for (const [title, device] of Object.entries(DEVICES)) {
   describe(`flexPrefill() on ${title}`, () => {
     for (const [i, [shape, options]] of CASES.entries()) {
       test(`shows the blocks of its description when sizes are those of case ${i}`, async () => {
         using d = device.scope();
-        const { heads, kvHeads, lq, lk, width } = shape;
+        const { heads, kvHeads, lq, lk, headDim } = shape;
         const { q, k, queries, keys } = inputs(d, 40 + i, shape);
         const seen = new Map<string, Tensor>();
         const plan = flexPrefill(options).plan(d, queries, keys, {
@@ -187,7 +86,7 @@ for (const [title, open] of Object.entries(DEVICES)) {
         const all = { ...flexPrefill.defaults, ...options };
         const expected = Array.from({ length: heads }, (_, h) => {
           const kv = all.gqaInterleave ? h % kvHeads : Math.floor(h / (heads / kvHeads));
-          return expectedHead(rowsOf(q, h, lq, width), rowsOf(k, kv, lk, width), all);
+          return expectedHead(rowsOf(q, h, lq, headDim), rowsOf(k, kv, lk, headDim), all);
         });
         assertEquals([...await seen.get("queryAware")!.read()], expected.map(({ aware }) => Number(aware)));
         assertEquals(
@@ -202,13 +101,11 @@ for (const [title, open] of Object.entries(DEVICES)) {
           [...await seen.get("blockMask")!.read()],
           expected.flatMap(({ blocks }) => blocks.flat().map(Number)),
         );
-        const mask = Uint8Array.from({ length: heads * lq * lk }, (_, at) => {
-          const [h, row, key] = [Math.floor(at / (lq * lk)), Math.floor(at / lk) % lq, at % lk];
+        assertMask(await plan.mask(), shape, (h, row, key) => {
           const block = expected[h]!
             .blocks[Math.floor(row / all.blockSize)]![Math.floor(key / all.blockSize)]!;
           return Number(key <= row + lk - lq && block);
         });
-        assertEquals(await plan.mask(), mask);
       });
     }
 
@@ -227,14 +124,14 @@ for (const [title, open] of Object.entries(DEVICES)) {
         const [shape, options] = CASES[0]!;
         const { queries, k } = inputs(d, 2, shape);
         k.fill(value, 40, 90);
-        const keys = d.tensor(k, [shape.kvHeads, shape.lk, shape.width]);
+        const keys = d.tensor(k, [shape.kvHeads, shape.lk, shape.headDim]);
         await flexPrefill(options).plan(d, queries, keys).validate();
       }
     });
 
     test("is equal to dense attention when gamma is 1 and heads are not query-aware", async () => {
       using d = device.scope();
-      const shape = { heads: 2, kvHeads: 1, lq: 200, lk: 200, width: 8 };
+      const shape = { heads: 2, kvHeads: 1, lq: 200, lk: 200, headDim: 8 };
       const { queries, keys } = inputs(d, 3, shape);
       const plan = flexPrefill({ blockSize: 16, gamma: 1, tau: 0, minBudget: 16 }).plan(d, queries, keys);
       const sparse = await attention(d, queries, keys, keys, { plan }).out.read();
@@ -245,7 +142,7 @@ for (const [title, open] of Object.entries(DEVICES)) {
 
     test("keeps less, and more than gamma of the mass, when gamma falls", async () => {
       using d = device.scope();
-      const shape = { heads: 4, kvHeads: 2, lq: 400, lk: 400, width: 8 };
+      const shape = { heads: 4, kvHeads: 2, lq: 400, lk: 400, headDim: 8 };
       const { queries, keys } = inputs(d, 4, shape);
       const densities: number[] = [];
       for (const gamma of [0.95, 0.9, 0.7, 0.5, 0.3]) {
@@ -288,7 +185,7 @@ describe("flexPrefill()", () => {
     assertEquals(attention(d, queries, repeated, repeated, { plan }).out.shape, [
       shape.heads,
       lq,
-      shape.width,
+      shape.headDim,
     ]);
     assertEquals(lq, lk);
   });

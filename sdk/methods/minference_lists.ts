@@ -32,15 +32,15 @@ export interface SizedHead {
   readonly b: number;
 }
 
-/** What the kernels fix. */
+/** What the official kernels fix. */
 export interface LineSettings {
-  /** Queries that are looked at. */
+  /** Last queries that choose the lines. @default 64 */
   readonly lastQ: number;
-  /** First columns that are always listed. */
+  /** First keys that are always listed as columns. @default 30 */
   readonly forcedColumns: number;
-  /** Smallest distances that are always listed. */
+  /** Smallest distances that are always listed, even where fewer are asked for. @default 100 */
   readonly forcedDiagonals: number;
-  /** Queries per block and keys per tile. */
+  /** Queries per block and keys per tile. @default 64 */
   readonly blockSize: number;
 }
 

@@ -35,14 +35,6 @@ export interface MInferenceOptions extends LineSettings {
   readonly startingLayer: number;
   /** Factor of all sizes, which are cut to whole numbers. @default 1 */
   readonly ratio: number;
-  /** Last queries that choose the lines. @default 64 */
-  readonly lastQ: number;
-  /** First keys that are always listed as columns. @default 30 */
-  readonly forcedColumns: number;
-  /** Smallest distances that are always listed, even where fewer are asked for. @default 100 */
-  readonly forcedDiagonals: number;
-  /** Queries per block and keys per tile. @default 64 */
-  readonly blockSize: number;
 }
 
 /** Official options. */

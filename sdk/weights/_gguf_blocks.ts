@@ -34,7 +34,7 @@ export function blocksToFloats(type: GgufType, bytes: Uint8Array, out: Float32Ar
 
 /** Bytes as 16-bit numbers; a copy if they are not aligned. */
 export function wordsOf(bytes: Uint8Array): Uint16Array {
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint16Array(aligned.buffer, aligned.byteOffset, bytes.length / 2);
 }
 

@@ -81,8 +81,8 @@ function readItems(
 ): ArrayLike<GgufItem> {
   if (isNumeric(type)) {
     const ArrayOf = NUMBERS[type];
-    // A copy, which is aligned.
-    const bytes = cursor.take(count * ArrayOf.BYTES_PER_ELEMENT, what).slice();
+    // A copy, which is aligned. (The slice() of Node's Buffer is none.)
+    const bytes = new Uint8Array(cursor.take(count * ArrayOf.BYTES_PER_ELEMENT, what));
     return new ArrayOf(bytes.buffer);
   }
   if (type === "bool") return Array.from(cursor.take(count, what), (byte) => flagOf(byte, what));

@@ -77,7 +77,7 @@ export function parseHeader(text: Uint8Array, size: number, what: string): Safet
 export function entryOf({ dtype, shape }: SafetensorsTensor, bytes: Uint8Array): SafetensorsEntry {
   const ArrayOf = ARRAY_TYPES[dtype];
   const width = ArrayOf.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   const data = new ArrayOf(aligned.buffer, aligned.byteOffset, bytes.length / width);
   return { dtype, shape, data } as SafetensorsEntry;
 }

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { WeightsError } from "../device/errors.ts";
 import { assert, assertEquals } from "../testing/assert.ts";
@@ -48,4 +49,13 @@ test("a header is accepted or refused alike by readSafetensors() and openSafeten
     { seed: 3, numRuns: 3000 },
   );
   assert(accepted > 100 && accepted < 2900, `${accepted} of 3000 were accepted`);
+});
+
+test("openSafetensorsModel() reads a Buffer of Node, whose slices are views", async () => {
+  const data = Float32Array.of(1, 2);
+  const file = writeSafetensors(new Map([["w", { dtype: "F32", shape: [2], data }]]));
+  const moved = Buffer.alloc(file.length + 1);
+  moved.set(file, 1);
+  const files = memoryFiles(new Map([["model.safetensors", moved.subarray(1)]]));
+  assertEquals((await (await openSafetensorsModel(files)).read("w")).data, data);
 });

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
 import { WeightsError } from "../device/errors.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
@@ -23,6 +24,7 @@ import { openGguf } from "./gguf.ts";
 const floatBytes = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 
 const MATRIX = { name: "w", axes: [3, 2], type: 0, data: floatBytes(1, 2, 3, 4, 5, 6) };
+const HALVES = { name: "h", axes: [2, 1], type: 1, data: Uint8Array.of(0x00, 0x3c, 0x00, 0xc0) };
 const VECTOR = { name: "b", axes: [3], type: 0, data: floatBytes(7, 8, 9) };
 
 describe("openGguf()", () => {
@@ -75,6 +77,15 @@ describe("openGguf()", () => {
     const moved = new Uint8Array(file.length + 1);
     moved.set(file, 1);
     assertEquals(await (await openGguf(moved.subarray(1))).floats("w", [0, 1]), Float32Array.of(1, 2, 3));
+  });
+
+  test("reads a Buffer of Node, whose slices are views", async () => {
+    const file = ggufFile({ entries: [entry("a", U32, u32(7))], tensors: [HALVES] });
+    const buffer = Buffer.alloc(file.length + 1);
+    buffer.set(file, 1);
+    const model = await openGguf(buffer.subarray(1));
+    assertEquals(model.metadata.number("a"), 7);
+    assertEquals(await model.floats("h"), Float32Array.of(1, -2));
   });
 
   test("reads no more of a file of 5 GB than the header and the rows asked for", async () => {
