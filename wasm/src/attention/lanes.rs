@@ -3,7 +3,6 @@
 //! Scores, their exponentials and the outputs of a tile are columns of 8 queries, so that maxima, sums and factors need no
 //! step across lanes, and the scores of a tile are at once the panel that the values are multiplied with.
 
-use super::stored::Rows;
 use crate::math::{Table, exp_down};
 use crate::scratch::Scratch;
 use crate::simd::{F32x4, I32x4};
@@ -15,6 +14,13 @@ use crate::view::{View, ViewMut};
 
 /// Keys of a block.
 pub const KEYS: usize = 128;
+
+/// Rows of keys or values as floats, `stride` apart.
+#[derive(Clone, Copy)]
+pub struct Rows {
+    pub x: View<f32>,
+    pub stride: usize,
+}
 
 /// Scratch memory of the tiles of one unit of work.
 #[derive(Clone, Copy)]
@@ -129,7 +135,6 @@ impl Tile {
         for (c, &top) in tops.iter().enumerate() {
             let old = if fresh { top } else { self.0.tops.read().four(4 * c) };
             self.0.tops.put(4 * c, old.pmax(top));
-            self.0.totals.put(4 * c, F32x4::splat(0.0));
         }
     }
 

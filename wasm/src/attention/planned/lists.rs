@@ -1,14 +1,68 @@
 //! The lists of a plan: the queries of a row block and the keys that they may see.
 
-use super::block::{Block, NO_BIT};
-use super::layout::{Layout, NO_PART};
 use crate::attention::lanes::KEYS;
 use crate::simd::I32x4;
-use crate::view::View;
+use crate::status::Fault;
+use crate::view::{View, size};
 use std::ops::Range;
 
 /// Most queries of a unit of work.
 pub const QUERIES: usize = 256;
+/// Offset of a part that a plan does not have.
+const NO_PART: u32 = u32::MAX;
+/// Bit of a key that has none.
+const NO_BIT: u64 = u64::MAX;
+
+/// The numbers of the record of a call, in the order of the schema.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Layout {
+    pub heads: u32,
+    pub kv_heads: u32,
+    pub head_dim: u32,
+    pub lq: u32,
+    pub lk: u32,
+    pub plan_head: u32,
+    pub block_q: u32,
+    pub tile_k: u32,
+    pub tiles_at: u32,
+    pub tile_cap: u32,
+    pub bits_at: u32,
+    pub column_of_at: u32,
+    pub columns_at: u32,
+    pub column_cap: u32,
+    pub lists: u32,
+    pub q_order_at: u32,
+    pub k_order_at: u32,
+    pub band_at: u32,
+    pub kvtype: u32,
+    pub causal: u32,
+    pub stat_kind: u32,
+    pub scale: f32,
+}
+
+impl Layout {
+    /// Elements of the plan's matrix up to the end of the last head's last part.
+    pub fn words(&self) -> Result<usize, Fault> {
+        let blocks = self.lq.div_ceil(self.block_q);
+        let parts = [
+            (self.tiles_at, [blocks, self.tile_cap, 1, 1]),
+            (self.bits_at, [blocks, self.tile_cap, self.block_q, self.tile_k.div_ceil(32)]),
+            (self.column_of_at, [blocks, 1, 1, 1]),
+            (self.columns_at, [self.lists, self.column_cap, 1, 1]),
+            (self.q_order_at, [self.lq, 1, 1, 1]),
+            (self.k_order_at, [self.lk, 1, 1, 1]),
+            (self.band_at, [2, 1, 1, 1]),
+        ];
+        let mut end = 0;
+        for (at, sizes) in parts.into_iter().filter(|&(at, _)| at != NO_PART) {
+            let part = size(&sizes.map(|n| n as usize))?;
+            end = end.max(part.checked_add(at as usize).ok_or(Fault::BadArguments)?);
+        }
+        let before = size(&[self.heads as usize - 1, self.plan_head as usize])?;
+        before.checked_add(end).ok_or(Fault::BadArguments)
+    }
+}
 
 /// One head's plan.
 #[derive(Clone, Copy)]
@@ -57,6 +111,66 @@ impl Queries {
     }
 }
 
+/// A block of keys that at least one query may see.
+pub struct Block {
+    pub count: usize,
+    pub key: [i32; KEYS],
+    /// Whether the keys follow each other.
+    pub run: bool,
+    /// Bit of row 0 in the plan's bits, or `NO_BIT`; whether there are any.
+    bit: [u64; KEYS],
+    has_bits: bool,
+    /// The largest key, the smallest one from the sink on.
+    high: i32,
+    low: i32,
+}
+
+impl Block {
+    fn new() -> Self {
+        let (key, bit) = ([0; KEYS], [NO_BIT; KEYS]);
+        Self { count: 0, key, run: true, bit, has_bits: false, high: i32::MIN, low: i32::MAX }
+    }
+
+    fn clear(&mut self) {
+        (self.count, self.run, self.has_bits, self.high, self.low) = (0, true, false, i32::MIN, i32::MAX);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, key: i32, bit: u64, sink: i32) {
+        let n = self.count;
+        self.run &= n == 0 || self.key[n - 1] + 1 == key;
+        self.has_bits |= bit != NO_BIT;
+        self.high = self.high.max(key);
+        if key >= sink {
+            self.low = self.low.min(key);
+        }
+        self.key[n] = key;
+        self.bit[n] = bit;
+        self.count += 1;
+    }
+
+    /// Whether any of the keys may be hidden from a query at positions `low` to `high`.
+    pub fn hides(&self, lists: &Lists, low: i32, high: i32) -> bool {
+        let far = self.low < i32::MAX && high - self.low >= lists.window;
+        self.has_bits || far || lists.layout.causal != 0 && self.high > low
+    }
+
+    /// Keys up to the last one that a position of `high` may see.
+    pub fn before(&self, lists: &Lists, high: i32) -> usize {
+        if lists.layout.causal == 0 || self.high <= high {
+            return self.count;
+        }
+        self.key[..self.count].iter().rposition(|&key| key <= high).map_or(0, |last| last + 1)
+    }
+
+    /// Word of row 0 and bit in it of key `j`, if it has one.
+    #[inline(always)]
+    pub fn bit(&self, j: usize) -> Option<(usize, u32)> {
+        let bit = self.bit[j];
+        (bit != NO_BIT).then_some(((bit >> 5) as usize, (bit & 31) as u32))
+    }
+}
+
 impl<'a> Lists<'a> {
     pub fn new(layout: &'a Layout, plan: View<i32>) -> Self {
         let mut lists = Self { layout, plan, sink: 0, window: i32::MAX };
@@ -93,7 +207,7 @@ impl<'a> Lists<'a> {
         let layout = self.layout;
         let (low, high) = queries.reach(0..queries.count);
         let last = if layout.causal != 0 { high.min(layout.lk as i32 - 1) } else { layout.lk as i32 - 1 };
-        let mut found = Block::new(layout.bits_at != NO_PART);
+        let mut found = Block::new();
         let mut none = true;
         self.each_slot(block, |slot, bit| {
             let key = self.part(layout.k_order_at, slot).unwrap_or(slot as i32);
@@ -101,14 +215,14 @@ impl<'a> Lists<'a> {
                 return;
             }
             if found.count == KEYS {
-                f(found.settle(self.sink));
+                f(&found);
                 none = false;
-                found.count = 0;
+                found.clear();
             }
-            found.push(key, bit);
+            found.push(key, bit, self.sink);
         });
         if none || found.count > 0 {
-            f(found.settle(self.sink));
+            f(&found);
         }
     }
 

@@ -44,9 +44,7 @@ pub fn attend<T: Stored>(unit: &Unit<T>, scratch: &mut Scratch) -> Outcome {
         fresh = false;
     });
     for (tile, from, count) in (0..tiles).map(tile_of) {
-        if t.out.is_some() {
-            tile.write(count, |lane| unit.out(from + lane));
-        }
+        tile.write(count, |lane| unit.out(from + lane));
         for lane in 0..count {
             let (top, log_sum) = tile.stats(lane);
             unit.put_stat(from + lane, top, log_sum);
