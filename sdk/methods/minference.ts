@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { Device } from "../device/device.ts";
 import { DEFAULTS, type MInferenceOptions, minferencePlanner } from "./minference_planner.ts";
-import { loadProfile } from "./minference_profile.ts";
-import { calibrate } from "./minference_search.ts";
+import { loadProfile, type MInferenceLoadOptions, type MInferenceProfile } from "./minference_profile.ts";
+import { calibrate, type MInferenceSample, type MInferenceSearchOptions } from "./minference_search.ts";
 import { type Method, method } from "./planner.ts";
 
 export type { MInferenceOptions } from "./minference_planner.ts";
@@ -16,7 +17,32 @@ export type {
   MInferencePatternName,
   MInferenceProfile,
 } from "./minference_profile.ts";
-export type { MInferenceSample, MInferenceSearchOptions } from "./minference_search.ts";
+export type { LineSettings } from "./minference_lists.ts";
+export type { MInferenceFigures, MInferenceSample, MInferenceSearchOptions } from "./minference_search.ts";
+
+/** The offline side of {@linkcode minference}. */
+export interface MInferenceProfiles {
+  /**
+   * Reads a configuration: an official file (a list over layers of `{"0": ["vertical_and_slash", 1000, 6096, 1], ...}`) or a profile of
+   * `calibrate`, as text or parsed.
+   *
+   * @throws SyntaxError if the text is not JSON, TypeError if something has the wrong kind, RangeError if the profile is for another model.
+   */
+  load(json: unknown, options: MInferenceLoadOptions): MInferenceProfile;
+  /**
+   * Finds a pattern for every head of a model from one prompt.
+   *
+   * @param device Computes.
+   * @param samples One for every layer, in order; the caller frees them.
+   * @returns A profile for `minference({ profile, layer })`; the fourth entry of a pattern is its score.
+   * @throws RangeError if an option is out of range or layers differ in heads; the reason of the signal if it is aborted.
+   */
+  calibrate(
+    device: Device,
+    samples: Iterable<MInferenceSample> | AsyncIterable<MInferenceSample>,
+    options?: MInferenceSearchOptions,
+  ): Promise<MInferenceProfile>;
+}
 
 /**
  * MInference (arXiv 2407.02490): A-shape, vertical-slash or block-sparse attention for prefill, by head.
@@ -41,13 +67,11 @@ export type { MInferenceSample, MInferenceSearchOptions } from "./minference_sea
  * device.dispose();
  * ```
  */
-export const minference:
-  & Method<MInferenceOptions>
-  & { readonly load: typeof loadProfile; readonly calibrate: typeof calibrate } = method({
-    defaults: DEFAULTS,
-    citation: {
-      title: "MInference 1.0: Accelerating Pre-filling for Long-Context LLMs via Dynamic Sparse Attention",
-      url: "https://arxiv.org/abs/2407.02490",
-    },
-    planner: minferencePlanner,
-  }, { load: loadProfile, calibrate });
+export const minference: Method<MInferenceOptions> & MInferenceProfiles = method({
+  defaults: DEFAULTS,
+  citation: {
+    title: "MInference 1.0: Accelerating Pre-filling for Long-Context LLMs via Dynamic Sparse Attention",
+    url: "https://arxiv.org/abs/2407.02490",
+  },
+  planner: minferencePlanner,
+}, { load: loadProfile, calibrate });

@@ -70,6 +70,8 @@ export function bundleOf(
   /** Tiles of slashes per rest of a bundle. */
   const slash = keys / (2 * stride * blockSize);
   const size = Math.max(1, Math.min(...strides, Math.round(Math.sqrt(2 * local / slash))));
-  const inOrder = Math.min(keys / stride, keys / (2 * blockSize));
+  const touched = strides.reduce((sum, one) => sum + (one % blockSize === 0 ? 1 : 2) / (2 * one), 0) /
+    strides.length;
+  const inOrder = keys * Math.min(touched, 1 / (2 * blockSize));
   return { size, gains: slash * size + 1 + 2 * (local / size + 1) < inOrder };
 }

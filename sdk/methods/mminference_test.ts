@@ -3,13 +3,14 @@ import { openWasm } from "../../wasm/mod.ts";
 import { attention } from "../attention/attention.ts";
 import { createDevice } from "../device/core_device.ts";
 import { openReference } from "../device/reference/mod.ts";
+import type { Tensor } from "../device/tensor.ts";
 import { assertAlmostEquals, assertEquals, assertThrows } from "../testing/assert.ts";
-import { random } from "../testing/random.ts";
-import { anyHead, type Prompt, visiblePairs } from "./_mminference_test_oracle.ts";
+import { type Random, random } from "../testing/random.ts";
+import { anyHead, anyPattern, type Prompt, visiblePairs } from "./_mminference_test_oracle.ts";
 import { type MmHead, mminference, type MmPattern } from "./mminference.ts";
 
 /** Stretches of text and of other modalities. */
-function stretches(r: ReturnType<typeof random>, length: number, modalities: readonly number[]): number[] {
+function stretches(r: Random, length: number, modalities: readonly number[]): number[] {
   const result: number[] = [];
   while (result.length < length) {
     const name = r.pick(modalities);
@@ -18,12 +19,15 @@ function stretches(r: ReturnType<typeof random>, length: number, modalities: rea
   return result;
 }
 
-function anyPrompt(seed: number): Prompt & { blockSize: number } {
-  const r = random(seed);
+function anyPrompt(
+  r: Random,
+  pattern: (r: Random) => MmPattern,
+  blockSizes: readonly number[],
+): Prompt & { blockSize: number } {
   const [kvHeads, headDim, lk] = [r.int(1, 3), r.int(1, 10), r.pick([1, 2, 40, 97, 150])];
   const lq = r.uniform() < 0.3 ? r.int(1, lk + 1) : lk;
   const modalities = r.pick([[0], [1], [0, 1], [0, 2], [0, 1, 5]]);
-  const heads = Array.from({ length: kvHeads * r.pick([1, 2, 3]) }, () => anyHead(r, [0, 1, 2, 5]));
+  const heads = Array.from({ length: kvHeads * r.pick([1, 2, 3]) }, () => anyHead(r, [0, 1, 2, 5], pattern));
   return {
     heads,
     kvHeads,
@@ -31,7 +35,7 @@ function anyPrompt(seed: number): Prompt & { blockSize: number } {
     lq,
     modality: stretches(r, lk, modalities),
     lastQ: r.pick([1, 7, 64]),
-    blockSize: r.pick([8, 24, 64]),
+    blockSize: r.pick(blockSizes),
     q: r.normals(heads.length * lq * headDim, 2),
     k: r.normals(kvHeads * lk * headDim, 2),
   };
@@ -42,15 +46,30 @@ const DEVICES = {
   wasm: createDevice((await openWasm({ threads: 1 })).backend),
 };
 const { reference } = DEVICES;
+
+/** Grids of slashes that are far apart, in blocks of two or three. */
+const slashes = (r: Random): MmPattern => ({
+  type: "grid",
+  strides: r.pick([[7], [9, 12], [11, 8]]),
+  hline: r.uniform() < 0.3,
+  vline: r.uniform() < 0.5,
+  slash: true,
+  init: r.int(0, 3),
+  local: r.int(0, 2),
+});
 const dense: MmPattern = { type: "dense" };
 const window: MmPattern = { type: "a_shape", init: 1, local: 3 };
 
 for (const [title, device] of Object.entries(DEVICES)) {
   describe(`mminference() on ${title}`, () => {
-    test("shows what the rules say for any layout, pattern and block size", async () => {
+    /** Compares plans with the rules. */
+    async function check(
+      seeds: number,
+      ...kind: [pattern: (r: Random) => MmPattern, blockSizes: readonly number[]]
+    ): Promise<void> {
       const before = device.report.tensors;
-      for (let seed = 1; seed <= 60; seed++) {
-        const prompt = anyPrompt(seed);
+      for (let seed = 1; seed <= seeds; seed++) {
+        const prompt = anyPrompt(random(seed), ...kind);
         using scope = device.scope();
         const q = scope.tensor(prompt.q, [prompt.heads.length, prompt.lq, prompt.headDim]);
         const k = scope.tensor(prompt.k, [prompt.kvHeads, prompt.modality.length, prompt.headDim]);
@@ -59,7 +78,13 @@ for (const [title, device] of Object.entries(DEVICES)) {
         assertEquals(await plan.mask(), visiblePairs(prompt), `seed ${seed}`);
       }
       assertEquals(device.report.tensors, before);
-    });
+    }
+
+    test("shows what the rules say for any layout, pattern and block size", () =>
+      check(60, anyPattern, [8, 24, 64]));
+
+    test("shows what the rules say where slashes are sorted", () =>
+      check(40, (r) => r.uniform() < 0.2 ? anyPattern(r) : slashes(r), [2, 3]));
 
     test("with dense patterns gives dense attention whatever the boundaries", async () => {
       using scope = device.scope();
@@ -129,6 +154,80 @@ describe("mminference()", () => {
       await mminference().plan(reference, zeros(2, 1, 4), zeros(1, 1, 4)).mask(),
       Uint8Array.of(1, 1),
     );
+  });
+
+  test("touches fewer tiles than tokens in order would", async () => {
+    const r = random(8);
+    const [length, block] = [512, 16];
+    const modality = Array.from({ length }, (_, i) => i % 256 < 32 ? 0 : 1);
+    const [q, k] = [8, 4].map((heads) =>
+      reference.tensor(r.normals(heads * length * 4), [heads, length, 4])
+    ) as [Tensor, Tensor];
+    const grid = (hline: boolean, vline: boolean, slash: boolean): MmPattern => (
+      { type: "grid", strides: [24, 36], hline, vline, slash, init: 2, local: 4 }
+    );
+    const lines: MmPattern = { type: "vertical_slash", nv: 40, ns: 4, init: 2, local: 4 };
+    const heads: MmHead[] = [
+      { inter: "none", all: grid(false, true, false) },
+      { inter: "none", all: grid(true, false, false) },
+      { inter: "none", all: grid(true, true, false) },
+      { inter: "none", all: grid(true, true, true) },
+      { inter: "none", all: grid(false, false, true) },
+      { inter: "none", all: lines },
+      { inter: "q", q0: window, q1: grid(true, true, true) },
+      { inter: "2d", q0k0: lines, q0k1: window, q1k0: window, q1k1: grid(false, true, true) },
+    ];
+    using plan = mminference({ modality, heads, blockSize: block }).plan(reference, q, k);
+    const [mask, lists] = [await plan.mask(), await plan.matrix!.read("i32")];
+    const [blocks, { tilesAt, tileCap }] = [length / block, plan.layout];
+    heads.forEach((_, h) => {
+      const inOrder = new Set<number>();
+      for (let i = 0; i < length * length; i++) {
+        const tile = Math.floor(i / length / block) * blocks + Math.floor(i % length / block);
+        if (mask[h * length * length + i]) inOrder.add(tile);
+      }
+      const start = h * lists.length / heads.length + tilesAt;
+      const listed = lists.subarray(start, start + blocks * tileCap).filter((tile) => tile >= 0);
+      assertEquals(
+        listed.length < 0.8 * inOrder.size,
+        true,
+        `head ${h}: ${listed.length} of ${inOrder.size}`,
+      );
+    });
+  });
+
+  test("makes room for as many tiles as a pattern can touch", async () => {
+    const ends = { init: 5, local: 6 };
+    const grid = { type: "grid", hline: false, ...ends } as const;
+    const patterns: MmPattern[] = [
+      { type: "a_shape", ...ends },
+      { type: "vertical_slash", nv: 9, ns: 9, ...ends },
+      { ...grid, strides: [30], vline: true, slash: true },
+      { ...grid, strides: [12, 9], vline: true, slash: false },
+      { ...grid, strides: [30], vline: false, slash: true },
+    ];
+    for (const all of patterns) {
+      for (let seed = 0; seed < 8; seed++) {
+        const r = random(seed);
+        const [lk, blockSize] = [180 + seed, 4];
+        const [q, k] = [r.normals(lk * 4, 2), r.normals(lk * 4, 2)];
+        const prompt = {
+          heads: [{ inter: "none", all } as const],
+          kvHeads: 1,
+          headDim: 4,
+          lq: lk,
+          lastQ: 64,
+          q,
+          k,
+        };
+        const modality = new Array<number>(lk).fill(0);
+        using scope = reference.scope();
+        const [queries, keys] = [scope.tensor(q, [1, lk, 4]), scope.tensor(k, [1, lk, 4])];
+        const plan = mminference({ ...prompt, modality, blockSize }).plan(scope, queries, keys);
+        assertEquals(plan.layout.tileCap < lk / blockSize, true, `${plan.layout.tileCap} tiles`);
+        assertEquals(await plan.mask(), visiblePairs({ ...prompt, modality }), JSON.stringify(all));
+      }
+    }
   });
 
   test("gives a dense plan where every pattern is dense", () => {

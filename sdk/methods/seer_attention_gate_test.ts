@@ -86,7 +86,7 @@ describe("SeerGate", () => {
     const text = JSON.stringify(config);
     const files: readonly [Uint8Array, string][] = [
       [new Uint8Array(3), "safetensors"],
-      [gate.save().subarray(0, 500), "its data ends"],
+      [gate.save().subarray(0, 500), "its tensors end"],
       [writeSafetensors(new Map()), `no tensor "mask_linear_k.weight"`],
       [writeSafetensors(turned, { seer_gate: text }), "has shape [8,10,4], expected [4,10,8]"],
       [fileWith({}), `give "config"`],
