@@ -62,15 +62,25 @@ export interface PlanParts {
 
 /** Where the parts lie in a row of the plan's matrix, in elements; NO_PART where there is none. */
 export interface PlanLayout {
+  /** Of `tiles`. */
   readonly tilesAt: number;
+  /** Room for tiles in every row block. */
   readonly tileCap: number;
+  /** Of `bits`. */
   readonly bitsAt: number;
+  /** Of `columnOf`. */
   readonly columnOfAt: number;
+  /** Of `columns`. */
   readonly columnsAt: number;
+  /** Room for slots in every column list. */
   readonly columnCap: number;
+  /** Column lists. */
   readonly lists: number;
+  /** Of `qOrder`. */
   readonly qOrderAt: number;
+  /** Of `kOrder`. */
   readonly kOrderAt: number;
+  /** Of `band`. */
   readonly bandAt: number;
 }
 

@@ -22,14 +22,17 @@ export interface MethodCurve {
 
 /** What was measured on one device with one head width, by `deno task compare --curves`. */
 export interface CostCurve {
+  /** The kind of what computed. */
   readonly device: DeviceKind;
-  /** What computed. */
+  /** The name of what computed. */
   readonly adapter: string;
+  /** Columns of a head. */
   readonly headDim: number;
-  /** Ascending. */
+  /** Tokens, ascending. */
   readonly lengths: readonly number[];
   /** Dense attention, in milliseconds per head. */
   readonly denseMs: readonly number[];
+  /** The methods' curves by name. */
   readonly methods: Readonly<Record<string, MethodCurve>>;
 }
 
@@ -45,8 +48,11 @@ export interface AutoOptions {
 
 /** What {@linkcode AutoMethod.choose} is asked. */
 export interface AutoQuestion {
+  /** Tokens. */
   readonly length: number;
+  /** Columns of a head. */
   readonly headDim: number;
+  /** The kind of what will compute. */
   readonly device: DeviceKind;
 }
 
@@ -64,7 +70,9 @@ export interface AutoChoice {
 
 /** Chooses for the user. */
 export interface AutoMethod {
+  /** Makes a planner. */
   (options?: Partial<AutoOptions>): Planner;
+  /** Options that are not given. */
   readonly defaults: AutoOptions;
   /** Says what would be chosen, and why. */
   choose(question: AutoQuestion, options?: Partial<AutoOptions>): AutoChoice;

@@ -3,11 +3,14 @@
  *
  * @module
  */
+import type { Device } from "../device/device.ts";
 import { modalityOrder } from "./mminference_cells.ts";
 import { DEFAULTS, type MMInferenceOptions, mminferencePlanner } from "./mminference_planner.ts";
-import { loadProfile } from "./mminference_profile.ts";
-import { calibrate } from "./mminference_search.ts";
-import { searchSpace } from "./mminference_space.ts";
+import type { MmPattern } from "./mminference_patterns.ts";
+import { loadProfile, type MMInferenceLoadOptions, type MMInferenceProfile } from "./mminference_profile.ts";
+import { calibrate, type MMInferenceSearchOptions } from "./mminference_search.ts";
+import { type MMInferenceSpaceOptions, searchSpace } from "./mminference_space.ts";
+import type { MMInferenceSample } from "./mminference_trial.ts";
 import { type Method, method } from "./planner.ts";
 
 export type {
@@ -61,10 +64,18 @@ export type { MMInferenceSample, MMInferenceTrial } from "./mminference_trial.ts
 export const mminference:
   & Method<MMInferenceOptions>
   & {
-    readonly load: typeof loadProfile;
-    readonly calibrate: typeof calibrate;
-    readonly searchSpace: typeof searchSpace;
-    readonly modalityOrder: typeof modalityOrder;
+    /** Reads a profile that `calibrate` made, and checks it. */
+    load(json: unknown, options: MMInferenceLoadOptions): MMInferenceProfile;
+    /** Searches the patterns of every head, one sample for each layer. */
+    calibrate(
+      device: Device,
+      samples: Iterable<MMInferenceSample> | AsyncIterable<MMInferenceSample>,
+      options?: MMInferenceSearchOptions,
+    ): Promise<MMInferenceProfile>;
+    /** The patterns that `calibrate` tries. */
+    searchSpace(options?: MMInferenceSpaceOptions): MmPattern[];
+    /** Tokens sorted by modality, each in the order of positions. */
+    modalityOrder(modality: ArrayLike<number>): Int32Array;
   } = method({
     defaults: DEFAULTS,
     citation: {

@@ -66,7 +66,7 @@ export function modalitiesOf(modality: ArrayLike<number>): number[] {
 export function coordinatesOf(inter: MmInter, modality: ArrayLike<number>, lq: number): Coordinates {
   const lk = modality.length;
   const names = modalitiesOf(modality);
-  const own = Int32Array.from(modality, (name) => names.indexOf(name));
+  const own = Int32Array.from(modality).map((name) => names.indexOf(name));
   const keyClass = inter === "2d" ? own : new Int32Array(lk);
   const rank = new Int32Array(lk);
   const keyClasses = inter === "2d" ? names.length : 1;
@@ -129,5 +129,8 @@ export function cellGroups(
 
 /** Where a class occurs, ascending. */
 export function indicesOf(classes: Int32Array, one: number): Int32Array {
-  return Int32Array.from(classes.keys()).filter((i) => classes[i] === one);
+  const found = new Int32Array(classes.length);
+  let count = 0;
+  for (let i = 0; i < classes.length; i++) if (classes[i] === one) found[count++] = i;
+  return found.slice(0, count);
 }

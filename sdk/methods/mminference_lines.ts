@@ -26,7 +26,7 @@ const FORCED = 1e30;
 
 /** Ranks 0, 1, ... as f32 [rows, length]. */
 function ranks(d: Device, rows: number, length: number): Tensor {
-  return repeat(d, d.tensor(Float32Array.from({ length }, (_, i) => i), [1, length]), 0, rows);
+  return repeat(d, d.tensor(new Float32Array(length).map((_, i) => i), [1, length]), 0, rows);
 }
 
 /** A number per row, as f32 [rows]. */

@@ -6,13 +6,17 @@
 
 /** Everything that causality allows. */
 export interface MmDense {
+  /** Names the pattern. */
   readonly type: "dense";
 }
 
 /** The first `init` keys, and keys less than `local` before the query. */
 export interface MmAShape {
+  /** Names the pattern. */
   readonly type: "a_shape";
+  /** First keys that are always seen. */
   readonly init: number;
+  /** Distances below this are always seen. */
   readonly local: number;
 }
 
@@ -21,17 +25,21 @@ export interface MmAShape {
  * count as the best.
  */
 export interface MmVerticalSlash {
+  /** Names the pattern. */
   readonly type: "vertical_slash";
   /** Keys, at least `init`. */
   readonly nv: number;
   /** Distances, at least `local`. */
   readonly ns: number;
+  /** First keys that are always seen. */
   readonly init: number;
+  /** Distances below this are always seen. */
   readonly local: number;
 }
 
 /** Evenly spaced lines, beside the first `init` keys and the distances below `local`. */
 export interface MmGrid {
+  /** Names the pattern. */
   readonly type: "grid";
   /** Spaces between lines to choose from, such as the tokens of a frame; the phase is chosen too. */
   readonly strides: readonly number[];
@@ -41,7 +49,9 @@ export interface MmGrid {
   readonly vline: boolean;
   /** Whether queries see the keys at multiples of the stride before them. */
   readonly slash: boolean;
+  /** First keys that are always seen. */
   readonly init: number;
+  /** Distances below this are always seen. */
   readonly local: number;
 }
 
@@ -56,9 +66,13 @@ export type MmInter = "none" | "q" | "2d";
 
 /** What one head does: `all` for inter "none", `q0`, `q1`, ... for "q", `q0k0`, `q0k1`, ... for "2d"; the numbers are those of modalities. */
 export interface MmHead {
+  /** Where patterns begin and end. */
   readonly inter: MmInter;
+  /** The pattern of all tokens. */
   readonly all?: MmPattern;
+  /** The pattern of the queries of a modality. */
   readonly [queries: `q${number}`]: MmPattern;
+  /** The pattern of the queries of one modality over the keys of another. */
   readonly [pair: `q${number}k${number}`]: MmPattern;
 }
 

@@ -39,6 +39,7 @@ export interface Planner {
 
 /** A published method: called with options it gives a planner. */
 export interface Method<Options extends object> {
+  /** Makes a planner; checks the options. */
   (options?: Partial<Options>): Planner;
   /** Options that are not given; the official ones. */
   readonly defaults: Options;
