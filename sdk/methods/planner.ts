@@ -88,7 +88,8 @@ export function planner(
       };
       const { heads, lq, lk } = sizes;
       const keys = k.dtype === "f16" ? cast(scope, k, "f32") : k;
-      const made = lq === 0 || lk === 0 ? "dense" : draft(scope, q, keys, sizes, note);
+      const empty = heads === 0 || lq === 0 || lk === 0 || sizes.headDim === 0;
+      const made = empty ? "dense" : draft(scope, q, keys, sizes, note);
       if (made === "dense") return densePlan({ heads, lq, lk, causal: true });
       const { parts, blockQ, tileK, causal = true } = made;
       const plan = planOf(scope, { heads, lq, lk, blockQ, tileK, causal }, parts);
