@@ -9,17 +9,22 @@ import { flexPrefill } from "../methods/flex_prefill.ts";
 import { longgen } from "../methods/longgen.ts";
 import { lserve } from "../methods/lserve.ts";
 import { minference } from "../methods/minference.ts";
+import { moa } from "../methods/moa.ts";
 import { pbsAttn } from "../methods/pbs_attn.ts";
 import type { Planner } from "../methods/planner.ts";
 import { streaming } from "../methods/streaming.ts";
 import { strided } from "../methods/strided.ts";
 
 /**
- * Planners for heads of one layer. Methods with trained or searched settings get neutral ones: LServe streams in every second head.
+ * Planners for heads of one layer. Methods with trained or searched settings get neutral ones: LServe streams in every second head, MoA's spans
+ * reach from an eighth to half of the length.
  */
 export function lineup(
-  { kvHeads }: { readonly kvHeads: number },
+  { heads, kvHeads }: { readonly heads: number; readonly kvHeads: number },
 ): Record<string, Planner> {
+  const alphas = [new Array<number>(heads).fill(0)];
+  // Heads that share keys share a span.
+  const betas = [Array.from({ length: heads }, (_, h) => (1 + Math.floor(h * kvHeads / heads) % 4) / 8)];
   return {
     minference: minference(),
     flexPrefill: flexPrefill(),
@@ -29,6 +34,7 @@ export function lineup(
     strided: strided(),
     streaming: streaming(),
     lserve: lserve({ headFlags: [Array.from({ length: kvHeads }, (_, h) => h % 2)] }),
+    moa: moa({ plan: { alphas, betas } }),
     auto: auto(),
   };
 }

@@ -20,12 +20,8 @@ for (const [name, device] of Object.entries(DEVICES)) {
         const sample = randomHeads(r, { heads, kvHeads, lq, lk, headDim });
         const flags = Array.from({ length: kvHeads }, (_, g) => g % 2);
         const [sink, local, blockSize] = [r.int(0, 20), r.int(1, 30), r.int(1, 30)];
-        const planner = lserve({
-          headFlags: [[], flags].map((row) => row.length ? row : flags),
-          layer: 1,
-          blockSize,
-          prefill: { sink, local },
-        });
+        const headFlags = [flags.map((flag) => 1 - flag), flags];
+        const planner = lserve({ headFlags, layer: 1, blockSize, prefill: { sink, local } });
         assertMask(await maskOf(device, planner, sample), sample, (h, i, j) => {
           const p = i + lk - lq;
           const retrieves = flags[Math.floor(h / (heads / kvHeads))] === 1;

@@ -45,23 +45,11 @@ export function estimate(
   const parts = batches(heads, hq / kvHeads).map((batch) =>
     scoped(d, (s) => {
       const kv = Math.floor(batch[0]! * kvHeads / hq);
-      const own = gather(
-        s,
-        flatQ,
-        table(s, [batch.length, rows.length], (i) =>
-          batch[Math.floor(i / rows.length)]! * lq + rows[i % rows.length]!),
-      );
-      const keys = gather(
-        s,
-        flatK,
-        table(s, [1, group.keys.length], (i) =>
-          kv * lk + group.keys[i]!),
-      );
-      const { columns, diagonals } = lineSums(
-        s,
-        softmax(s, headScores(s, own, keys, alpha), { lens }),
-        starts,
-      );
+      const n = rows.length;
+      const rowsAt = table(s, [batch.length, n], (i) => batch[Math.floor(i / n)]! * lq + rows[i % n]!);
+      const keysAt = s.tensor(group.keys.map((key) => kv * lk + key), [1, group.keys.length]);
+      const scores = headScores(s, gather(s, flatQ, rowsAt), gather(s, flatK, keysAt), alpha);
+      const { columns, diagonals } = lineSums(s, softmax(s, scores, { lens }), starts);
       return { columns, diagonals };
     })
   );

@@ -102,18 +102,15 @@ interface Class {
 function arrange(d: Device, classes: readonly Class[], lined: Lined | undefined): Arranged {
   const parts = classes.map(({ numbers, digits }) =>
     scoped(d, (s) => {
-      const [length, width] = [numbers[0]!.length, numbers.length];
-      const tokens = table(s, [length, width], (i) => numbers[i % width]![Math.floor(i / width)]!);
+      const length = numbers[0]!.length;
+      const tokens = concat(s, numbers.map((one) => s.tensor(one, [1, 1, length])), 1);
+      if (!lined) return tokens;
       const two = full(s, [1], 2);
-      const order = lined
-        ? topk(
-          s,
-          digits(s, lined).reduceRight((sum, one) => binary(s, "add", binary(s, "mul", sum, two), one)),
-          length,
-        )
-          .indices
-        : table(s, [1, length], (i) => i);
-      return transpose(s, gather(s, tokens, order), [0, 2, 1]);
+      const key = digits(s, lined).reduceRight((sum, one) =>
+        binary(s, "add", binary(s, "mul", sum, two), one)
+      );
+      const byToken = reshape(s, transpose(s, tokens), [length, numbers.length]);
+      return transpose(s, gather(s, byToken, topk(s, key, length).indices), [0, 2, 1]);
     })
   );
   const all = concat(d, parts, 2);

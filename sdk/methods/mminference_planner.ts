@@ -41,10 +41,13 @@ export const DEFAULTS: MMInferenceOptions = {
 export function mminferencePlanner(options: MMInferenceOptions): Planner {
   checkWhole<"lastQ" | "blockSize">("mminference", options, { lastQ: 1, blockSize: 1 });
   const heads = options.heads.map((head, h) => parseHead(head, `head ${h} of mminference`));
-  const modality = Int32Array.from(options.modality, (name, i) => {
-    if (Number.isInteger(name) && name >= 0 && name < 2 ** 31) return name;
+  const modality = Int32Array.from(options.modality);
+  modality.forEach((name, i) => {
+    if (name >= 0 && name === options.modality[i]) return;
     throw new RangeError(
-      `Cannot use mminference: token ${i} has modality ${name}, expected a whole number of at least 0`,
+      `Cannot use mminference: token ${i} has modality ${
+        options.modality[i]
+      }, expected a whole number of at least 0`,
     );
   });
   const checked = { ...options, heads, modality };
@@ -53,11 +56,11 @@ export function mminferencePlanner(options: MMInferenceOptions): Planner {
     plan(device, q, k, state) {
       // What nobody inspects is not made.
       const watched = state?.inspect !== undefined;
-      return planner(
+      const inner = planner(
         "mminference",
         (d, q, k, sizes, note) => draft(d, q, k, sizes, checked, watched ? note : undefined),
-      )
-        .plan(device, q, k, state);
+      );
+      return inner.plan(device, q, k, state);
     },
   };
 }

@@ -20,7 +20,7 @@ export interface LineTable {
   readonly flags: Tensor;
   /**
    * Rows of `flags` by rank of the key, by distance and by count of the query, and for a grid one that holds the bundles of
-   * rests that numbers are in; -1 for no lines.
+   * rests that numbers are in; -1 or missing for no lines.
    */
   readonly linesOf: ReadonlyMap<Cell, readonly number[]>;
   /** f32 [grids, 2]: chosen strides and phases. */
@@ -79,49 +79,31 @@ export function findLines(
     const sums = estimate(d, q, k, group, dynamic.map((cell) => cell.head), lastQ);
     const sumsOf = (all: Tensor, cells: readonly Cell[]): Tensor =>
       gather(d, all, table(d, [cells.length], (i) => dynamic.indexOf(cells[i]!)));
+    /** Gives every cell its row of each of some tensors. */
+    const set = (cells: readonly Cell[], kinds: readonly Tensor[]): void => {
+      const firsts = kinds.map(add);
+      cells.forEach((cell, i) => linesOf.set(cell, firsts.map((first) => first + i)));
+    };
 
     const slashes = dynamic.filter(isVerticalSlash);
     if (slashes.length > 0) {
-      const patterns = slashes.map((cell) => cell.pattern);
-      const columns = add(
-        best(
-          d,
-          sumsOf(sums.columns, slashes),
-          patterns.map((p) => p.nv),
-          patterns.map((p) => p.init),
-          length,
-        ),
-      );
-      const distances = add(
-        best(
-          d,
-          sumsOf(sums.diagonals, slashes),
-          patterns.map((p) => p.ns),
-          patterns.map((p) => p.local),
-          length,
-        ),
-      );
-      slashes.forEach((cell, i) => linesOf.set(cell, [columns + i, distances + i, -1]));
+      const [columns, distances] = [sumsOf(sums.columns, slashes), sumsOf(sums.diagonals, slashes)];
+      const of = (name: "nv" | "ns" | "init" | "local"): number[] =>
+        slashes.map((cell) => cell.pattern[name]);
+      set(slashes, [
+        best(d, columns, of("nv"), of("init"), length),
+        best(d, distances, of("ns"), of("local"), length),
+      ]);
     }
     for (const cells of byStrides(dynamic.filter(isGrid))) {
       const patterns = cells.map((cell) => cell.pattern);
-      const chosen = chooseSteps(
-        d,
-        sumsOf(sums.columns, cells),
-        patterns[0]!.strides,
-        patterns.map((p) => p.init),
-      );
+      const inits = patterns.map((pattern) => pattern.init);
+      const chosen = chooseSteps(d, sumsOf(sums.columns, cells), patterns[0]!.strides, inits);
       cells.forEach((cell) => stepOf.set(cell, stepOf.size));
       steps.push(chosen);
-      const lines = gridLines(
-        d,
-        chosen,
-        patterns,
-        patterns.map((p) => bundleOf(p, group.keys.length, blockSize).size),
-        length,
-      );
-      const kinds = [lines.keys, lines.distances, lines.queries, lines.bundles].map(add);
-      cells.forEach((cell, i) => linesOf.set(cell, kinds.map((first) => first + i)));
+      const bundles = patterns.map((pattern) => bundleOf(pattern, group.keys.length, blockSize).size);
+      const lines = gridLines(d, chosen, patterns, bundles, length);
+      set(cells, [lines.keys, lines.distances, lines.queries, lines.bundles]);
     }
   }
   return {

@@ -19,7 +19,7 @@ import type { MmHead, MmInter, MmPattern } from "./mminference_patterns.ts";
 import type { LineTable } from "./mminference_table.ts";
 import { table } from "./scores.ts";
 
-/** Where the tokens of one head lie, and room for tiles in its row blocks. */
+/** Where the tokens of one head lie. */
 interface Placed {
   readonly coordinates: Coordinates;
   readonly queries: Arranged;
@@ -73,7 +73,7 @@ export function listTiles(
   });
   const order = (name: "queries" | "keys", length: number): Tensor | undefined => {
     if (placed.every((head) => head[name].order === undefined)) return undefined;
-    const straight = table(d, [1, length], (i) => i);
+    const straight = d.tensor(new Int32Array(length).map((_, i) => i), [1, length]);
     return concat(d, placed.map((head) => ownOf(d, head[name].order ?? straight, head.at)), 0);
   };
   return { tiles, bits, qOrder: order("queries", lq), kOrder: order("keys", lk) };

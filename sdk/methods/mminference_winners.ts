@@ -74,11 +74,11 @@ export async function searchCells(
   }
   return Object.fromEntries(inters.map((inter) => {
     const all = groups.filter((group) => group.inter === inter);
-    const heads_ = Array.from(
+    const own = Array.from(
       { length: heads },
       (_, h) => headOf(inter, all, (group) => winners.get(group)![h]!.pattern),
     );
-    return [inter, heads_];
+    return [inter, own];
   }));
 }
 

@@ -22,9 +22,23 @@ export type { CostCurve, MethodCurve } from "./auto.ts";
 export * from "./flex_prefill.ts";
 export * from "./longgen.ts";
 export * from "./lserve.ts";
-export type { HeadTable } from "./lserve_heads.ts";
+export { type HeadTable, parseHeadScores, retrievalHeads } from "./lserve_heads.ts";
 export * from "./minference.ts";
 export * from "./mminference.ts";
+export * from "./moa.ts";
+export type { MoaCalibrateOptions, MoaSample } from "./moa_calibrate.ts";
+export { type InfluenceOptions, profileInfluence } from "./moa_influence.ts";
+export {
+  densityOf,
+  type MoaCache,
+  type MoaCacheOptions,
+  moaCaches,
+  type MoaPlan,
+  moaRingSlots,
+  parseMoaPlan,
+} from "./moa_plan.ts";
+export type { MoaImportance, MoaRule, MoaRuleOptions } from "./moa_rules.ts";
+export { type MoaCandidate, type MoaFront, type MoaSearchOptions, searchPlan } from "./moa_search.ts";
 export * from "./pbs_attn.ts";
 export type { Citation, Method, Planner, PlanState } from "./planner.ts";
 export * from "./seer_attention.ts";

@@ -32,7 +32,7 @@ export interface StreamingOptions {
  * const device = await openDevice();
  * const q = device.tensor(new Float32Array(300 * 8), [1, 300, 8]);
  * using plan = streaming({ sink: 4, window: 60 }).plan(device, q, q);
- * console.log(await plan.density()); // 0.37...
+ * console.log(await plan.density()); // 0.38...
  * device.dispose();
  * ```
  * @throws RangeError if an option is out of range.

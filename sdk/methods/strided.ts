@@ -52,7 +52,7 @@ export interface BlockPattern {
  * const device = await openDevice();
  * const q = device.tensor(new Float32Array(4 * 640 * 8), [4, 640, 8]);
  * using plan = strided({ localBlocks: 2, stride: 4 }).plan(device, q, q);
- * console.log(await plan.density()); // 0.47...
+ * console.log(await plan.density()); // 0.46...
  * device.dispose();
  * ```
  * @throws RangeError if an option is out of range.

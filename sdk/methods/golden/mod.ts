@@ -9,6 +9,7 @@ import { replayLonggen } from "./longgen.ts";
 import { replayLserve } from "./lserve.ts";
 import { replayMinference } from "./minference.ts";
 import { replayMminference } from "./mminference.ts";
+import { replayMoa } from "./moa.ts";
 import { replayPbsAttn } from "./pbs_attn.ts";
 import type { Replay } from "./replay.ts";
 import { replaySeerAttention } from "./seer_attention.ts";
@@ -21,6 +22,7 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
   "lserve": replayLserve,
   "minference": replayMinference,
   "mminference": replayMminference,
+  "moa": replayMoa,
   "pbs-attn": replayPbsAttn,
   "seer-attention": replaySeerAttention,
 };
