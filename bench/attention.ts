@@ -42,7 +42,7 @@ const next = random(3);
 
 /** Settings that give plans of about a tenth on this sample; found by trial. */
 const planners: Record<string, Planner> = {
-  minference: minference({ patterns: Array.from({ length: HEADS }, () => ["vertical_and_slash", 300, 100]) }),
+  minference: minference({ patterns: Array.from({ length: HEADS }, () => ["vertical_and_slash", 200, 150]) }),
   flexPrefill: flexPrefill({ gamma: 0.8, minBudget: 512 }),
   anchorAttention: anchorAttention({ step: 8, theta: 4 }),
 };
