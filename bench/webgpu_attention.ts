@@ -105,11 +105,14 @@ for (const length of values.lengths.split(",").map(Number)) {
   const share = (ms: number, density: number): number => flops * density / ms / 1e9 / roof;
   const denseMs = await time((d) => attention(d, q, k, v, { causal: true }));
   add({ length, what: "dense", ms: denseMs, roof: share(denseMs, 1) });
-  const blocks = Math.ceil(length / 128);
-  const tiles = [Array.from({ length: blocks }, (_, r) => Array.from({ length: r + 1 }, (_, c) => c * 128))];
-  using all = await planFromLists(device, { heads, lq: length, lk: length, causal: true, blockQ: 128, tileK: 128 }, { tiles });
-  const allMs = await time((d) => attention(d, q, k, v, { plan: all }));
-  add({ length, what: "plan of everything", ms: allMs, roof: share(allMs, 1), speedUp: denseMs / allMs });
+  for (const block of [64, 128]) {
+    const blocks = Math.ceil(length / block);
+    const tiles = [Array.from({ length: blocks }, (_, r) => Array.from({ length: r + 1 }, (_, c) => c * block))];
+    const shape = { heads, lq: length, lk: length, causal: true, blockQ: block, tileK: block };
+    using all = await planFromLists(device, shape, { tiles });
+    const allMs = await time((d) => attention(d, q, k, v, { plan: all }));
+    add({ length, what: `everything in ${block} x ${block}`, ms: allMs, roof: share(allMs, 1), speedUp: denseMs / allMs });
+  }
   for (const [what, { planner, paper }] of Object.entries(METHODS)) {
     if (values.methods && !values.methods.split(",").includes(what)) continue;
     try {
