@@ -21,6 +21,7 @@ import mergeSource from "./attention_merge.wgsl" with { type: "text" };
 import rowsSource from "./attention_rows.wgsl" with { type: "text" };
 import splitSource from "./attention_split.wgsl" with { type: "text" };
 import tilesSource from "./attention_tiles.wgsl" with { type: "text" };
+import { type ScoreTile, tilesThatFit } from "./score_tiles.ts";
 
 const bindings = {
   q: "read",
@@ -286,24 +287,10 @@ function whole(op: OpOf<"attention">, context: Context, part: Part, spans: Spans
   }];
 }
 
-/** The largest tile whose shared memory the adapter has. */
-function tileFor(caps: Caps, d4: number, lq: number): Constants & { readonly WY: number } {
-  const sizes = ([[16, 16], [16, 8], [8, 8], [8, 4]] as const).map(([wx, wy]) => {
-    // Each thread fetches one block of q or k, so a chunk has as many columns as the threads can fetch.
-    const td = wx === 16 ? 16 : 8;
-    // A row of v takes the place of a row of q beside k.
-    const width = Math.max(2 * wy + wx + 2, d4);
-    const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 4 * wx * wy + 96 * wy;
-    return {
-      bytes,
-      threads: wx * wy,
-      tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) },
-    };
-  });
-  const fitting = sizes.filter(({ bytes, threads }) =>
-    bytes <= caps.workgroupBytes && threads <= caps.invocations
-  );
-  return (fitting.find(({ tile }) => lq > 64 || tile.WY < 16) ?? sizes.at(-1)!).tile;
+/** The largest tile that is not wasted on so few queries. */
+function tileFor(caps: Caps, d4: number, lq: number): ScoreTile {
+  const tiles = tilesThatFit(caps, d4, (_, wy) => 96 * wy);
+  return tiles.find(({ WY }) => lq > 64 || WY < 16) ?? tiles.at(-1)!;
 }
 
 /** A part of few queries, or of keys that cannot be bound at once: chunks of keys, then their merge. */

@@ -11,8 +11,8 @@ import heads from "../parts/heads.wgsl" with { type: "text" };
 import listed from "../parts/listed.wgsl" with { type: "text" };
 import result from "../parts/result.wgsl" with { type: "text" };
 import tiled from "../parts/tiled.wgsl" with { type: "text" };
-import type { Constants } from "../template.ts";
 import { fits, type Span, span } from "../windows.ts";
+import { type ScoreTile, tilesThatFit } from "./score_tiles.ts";
 import source from "./planned.wgsl" with { type: "text" };
 
 const kernel: Kernel = {
@@ -176,21 +176,8 @@ function whole(op: OpOf<"planned">, caps: Caps, spans: Spans, from: number, to: 
   };
 }
 
-/** The largest tile whose shared memory the adapter has, and that is not wasted on so few rows. */
-function tileFor(caps: Caps, d4: number, rows: number): Constants & { readonly WY: number } {
-  const sizes = ([[16, 16], [16, 8], [8, 8], [8, 4]] as const).map(([wx, wy]) => {
-    const td = wx === 16 ? 16 : 8;
-    // A row of v takes the place of a row of q beside k.
-    const width = Math.max(2 * wy + wx + 2, d4);
-    const bytes = 16 * td * width + 64 * wx * (2 * wy + 1) + 4 * wx * wy + 32 * wy + 16 * wx + 32;
-    return {
-      bytes,
-      threads: wx * wy,
-      tile: { WX: wx, WY: wy, TD: td, WIDTH: width, D4: d4, DV: Math.ceil(d4 / wx) },
-    };
-  });
-  const fitting = sizes.filter(({ bytes, threads }) =>
-    bytes <= caps.workgroupBytes && threads <= caps.invocations
-  );
-  return (fitting.find(({ tile }) => 8 * tile.WY < 2 * rows) ?? fitting.at(-1)!).tile;
+/** The largest tile that is not wasted on so few rows. */
+function tileFor(caps: Caps, d4: number, rows: number): ScoreTile {
+  const tiles = tilesThatFit(caps, d4, (wx, wy) => 32 * wy + 16 * wx + 32);
+  return tiles.find(({ WY }) => 8 * WY < 2 * rows) ?? tiles.at(-1)!;
 }

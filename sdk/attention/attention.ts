@@ -8,8 +8,8 @@ import { DTYPE_CODE } from "../device/ops.ts";
 import { expectFinite, expectRank, expectShape, live, use, useOptional } from "../device/ops/_check.ts";
 import { fill } from "../device/ops/fill.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { planHeadOf } from "./expand_mask.ts";
 import type { Plan } from "./plan.ts";
+import { plannedFields } from "./planned_fields.ts";
 
 /** Largest head width that plans are executed for. */
 export const MAX_PLANNED_HEAD_DIM = 256;
@@ -113,15 +113,9 @@ export function attention(
       bias: useOptional(device, "attention", "keyBias", plan.keyBias),
       out: out.id,
       stat: lse?.id ?? 0,
-      heads,
+      ...plannedFields(plan),
       kvHeads,
       headDim,
-      lq,
-      lk,
-      planHead: planHeadOf(plan, plan.matrix.size),
-      blockQ: plan.blockQ,
-      tileK: plan.tileK,
-      ...plan.layout,
       kvtype: DTYPE_CODE[kvtype],
       causal: causal || plan.causal ? 1 : 0,
       statKind: 0,

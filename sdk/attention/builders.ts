@@ -115,12 +115,10 @@ export function planFromMask(d: Device, mask: ArrayLike<number>, shape: PlanShap
     });
   });
   using scope = d.scope();
-  const plan = planOf(scope, shape, {
+  return planOf(d, shape, {
     tiles: scope.tensor(starts, [heads, blocks, cap]),
     bits: scope.tensor(bits, [heads, blocks, cap, blockQ, words]),
   });
-  if (plan.matrix) scope.keep(plan.matrix);
-  return plan;
 }
 
 function upload(d: Device, name: string, data: readonly number[], shape: readonly number[]): Tensor {

@@ -4,8 +4,8 @@
  * @module
  */
 import { NO_PART } from "../device/ops.ts";
-import { planHeadOf } from "./expand_mask.ts";
 import type { Plan } from "./plan.ts";
+import { plannedFields } from "./planned_fields.ts";
 
 /**
  * Refuses lists that attention would compute wrongly or in vain.
@@ -15,7 +15,7 @@ import type { Plan } from "./plan.ts";
 export function checkLists(plan: Plan, lists: Int32Array): void {
   if (plan.kind === "dense") return;
   const { heads, lq, lk, blockQ, tileK, causal, layout } = plan;
-  const planHead = planHeadOf(plan, lists.length);
+  const { planHead } = plannedFields(plan);
   const seen = new Int32Array(lk).fill(-1);
   let visit = 0;
   for (let h = 0; h < (planHead === 0 ? Math.min(1, heads) : heads); h++) {

@@ -4,35 +4,33 @@
  * @module
  */
 import { NO_PART } from "../device/ops.ts";
-import { visibleKeys } from "../device/reference/planned.ts";
-import { listsRecord } from "./expand_mask.ts";
+import { type PlannedLists, visibleKeys } from "../device/reference/planned.ts";
 import type { Plan } from "./plan.ts";
+import { denseEnd, plannedFields } from "./planned_fields.ts";
 
 /** Visible pairs of every head as a fraction of those of dense attention; 0 where dense attention sees nothing. */
 export function countVisible(plan: Plan, lists: Int32Array): Float64Array {
-  const { heads, lq, lk, causal } = plan;
+  const { heads, lq } = plan;
   let area = 0;
-  for (let i = 0; i < lq; i++) area += causal ? Math.max(0, Math.min(lk, i + lk - lq + 1)) : lk;
+  for (let i = 0; i < lq; i++) area += denseEnd(plan, i);
   if (plan.kind === "dense") return new Float64Array(heads).fill(area > 0 ? 1 : 0);
-  const record = listsRecord(plan, lists);
-  const shared = record.planHead === 0;
+  const fields = plannedFields(plan);
+  const shared = fields.planHead === 0;
   const result = new Float64Array(heads);
   for (let h = 0; h < (shared ? Math.min(1, heads) : heads); h++) {
-    result[h] = area > 0 ? countHead(plan, lists, record, h) / area : 0;
+    result[h] = area > 0 ? countHead(plan, lists, fields, h) / area : 0;
   }
   return shared ? result.fill(result[0] ?? 0) : result;
 }
 
-type Record = ReturnType<typeof listsRecord>;
-
-function countHead(plan: Plan, lists: Int32Array, record: Record, h: number): number {
+function countHead(plan: Plan, lists: Int32Array, fields: PlannedLists, h: number): number {
   const { lq, lk, blockQ, tileK, causal, layout } = plan;
   let count = 0;
   if (layout.bitsAt !== NO_PART) {
-    for (let row = 0; row < lq; row++) count += visibleKeys(lists, record, h, row).keys.length;
+    for (let row = 0; row < lq; row++) count += visibleKeys(lists, fields, h, row).keys.length;
     return count;
   }
-  const base = h * record.planHead;
+  const base = h * fields.planHead;
   const part = (at: number, i: number): number => lists[base + at + i]!;
   const keyOf = (slot: number): number => layout.kOrderAt === NO_PART ? slot : part(layout.kOrderAt, slot);
   const [sink, window] = layout.bandAt === NO_PART

@@ -4,8 +4,8 @@
  * @module
  */
 import { visibleKeys } from "../device/reference/planned.ts";
-import { listsRecord } from "./expand_mask.ts";
 import type { Plan } from "./plan.ts";
+import { denseEnd, plannedFields } from "./planned_fields.ts";
 
 /** Rows of one cell that are looked at; more would not be seen. */
 const SAMPLES = 16;
@@ -24,21 +24,21 @@ export interface Coverage {
  * @param size Most cells to a side; a plan of fewer tokens has a cell for each.
  */
 export function coverage(plan: Plan, lists: Int32Array, head: number, size: number): Coverage {
-  const { heads, lq, lk, causal } = plan;
+  const { heads, lq, lk } = plan;
   if (!Number.isInteger(head) || head < 0 || head >= heads) {
     throw new RangeError(`Cannot draw head ${head}: the plan has heads 0 to ${heads - 1}`);
   }
   const [rows, cols] = [Math.min(size, lq), Math.min(size, lk)];
   const kept = new Float64Array(rows * cols);
   const all = new Float64Array(rows * cols);
-  const record = listsRecord(plan, lists);
+  const fields = plannedFields(plan);
   const colOf = (key: number): number => Math.floor(key * cols / lk);
   for (const row of sampledRows(lq, rows)) {
-    const seen = plan.kind === "dense" ? undefined : visibleKeys(lists, record, head, row);
+    const seen = plan.kind === "dense" ? undefined : visibleKeys(lists, fields, head, row);
     const query = seen?.query ?? row;
     if (query < 0 || query >= lq) continue;
     const at = Math.floor(query * rows / lq) * cols;
-    const end = causal ? Math.max(0, Math.min(lk, query + lk - lq + 1)) : lk;
+    const end = denseEnd(plan, query);
     for (let col = 0; col < cols; col++) {
       const [from, to] = [Math.ceil(col * lk / cols), Math.ceil((col + 1) * lk / cols)];
       all[at + col]! += Math.max(0, Math.min(end, to) - from);

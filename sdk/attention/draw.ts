@@ -39,7 +39,7 @@ export function drawSvg({ rows, cols, cells }: Coverage, title: string): string 
   const cell = `translate(${MARGIN.left} ${MARGIN.top}) scale(${px(SIDE / cols)} ${px(SIDE / rows)})`;
   const [width, height] = [SIDE + MARGIN.left + MARGIN.right, SIDE + MARGIN.top + MARGIN.bottom];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${
-    escape(title)
+    escapeXml(title)
   }">
 <style>
 svg { background: #fff; --ink: #1f2430; --fill: #2858c4; --empty: #eef1f6 }
@@ -48,7 +48,7 @@ text { fill: var(--ink); font: 13px system-ui, sans-serif }
 path { shape-rendering: crispEdges; fill: var(--fill) }
 .l0 { fill: var(--empty) } .l1 { fill-opacity: .25 } .l2 { fill-opacity: .5 } .l3 { fill-opacity: .75 }
 </style>
-<text x="${MARGIN.left}" y="18" font-weight="600">${escape(title)}</text>
+<text x="${MARGIN.left}" y="18" font-weight="600">${escapeXml(title)}</text>
 <text x="${MARGIN.left}" y="${MARGIN.top - 6}" font-size="11">keys →</text>
 <text transform="translate(${MARGIN.left - 8} ${MARGIN.top + 52}) rotate(-90)" font-size="11">← queries</text>
 <g transform="${cell}">
@@ -85,6 +85,7 @@ function px(value: number): string {
   return String(Math.round(value * 1e4) / 1e4);
 }
 
-function escape(text: string): string {
+/** A text inside SVG. */
+export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -170,15 +170,15 @@ export class Plan implements Disposable {
   /** A picture of one head as SVG: queries down, keys across, the darker the more is computed. */
   async svg(options: DrawOptions = {}): Promise<string> {
     const { head = 0, size = 64 } = options;
-    const cells = coverage(this, await this.#lists(), head, size);
-    return drawSvg(cells, options.title ?? await this.#title(head));
+    const lists = await this.#lists();
+    return drawSvg(coverage(this, lists, head, size), options.title ?? this.#title(lists, head));
   }
 
   /** The same picture as lines of text for a terminal. */
   async text(options: DrawOptions = {}): Promise<string> {
     const { head = 0, size = 48 } = options;
-    const cells = coverage(this, await this.#lists(), head, size);
-    return drawText(cells, options.title ?? await this.#title(head));
+    const lists = await this.#lists();
+    return drawText(coverage(this, lists, head, size), options.title ?? this.#title(lists, head));
   }
 
   /**
@@ -201,8 +201,8 @@ export class Plan implements Disposable {
     this.dispose();
   }
 
-  async #title(head: number): Promise<string> {
-    const density = 100 * ((await this.densities())[head] ?? 0);
+  #title(lists: Int32Array, head: number): string {
+    const density = 100 * countVisible(this, lists)[head]!;
     return `head ${head}, ${this.lq} queries, ${this.lk} keys, ${density.toPrecision(3)} % computed`;
   }
 
@@ -226,11 +226,12 @@ export function densePlan(shape: Pick<PlanShape, "heads" | "lq" | "lk" | "causal
  */
 export function planOf(d: Device, shape: PlanShape, parts: PlanParts, keyBias?: Tensor): Plan {
   checkSizes(shape);
+  using scope = d.scope();
   const { heads, lq, lk, blockQ, tileK } = shape;
   const blocks = Math.ceil(lq / blockQ);
   const tileCap = parts.tiles?.shape.at(-1) ?? 0;
   const [lists = 0, columnCap = 0] = parts.columns?.shape.slice(-2) ?? [];
-  const columnOf = parts.columns && (parts.columnOf ?? defaultLists(d, blocks, lists));
+  const columnOf = parts.columns && (parts.columnOf ?? defaultLists(scope, blocks, lists));
   const wanted = {
     tiles: [parts.tiles, [blocks, tileCap]],
     bits: [parts.bits, [blocks, tileCap, blockQ, Math.ceil(tileK / 32)]],
@@ -243,7 +244,7 @@ export function planOf(d: Device, shape: PlanShape, parts: PlanParts, keyBias?: 
   const given: [string, Tensor][] = [];
   for (const [name, [part, rest]] of Object.entries(wanted)) {
     if (!part) continue;
-    use(d, "planOf", name, part, "i32");
+    use(scope, "planOf", name, part, "i32");
     const [own, ...others] = part.shape;
     const fits = (own === heads || own === 1) && others.length === rest.length &&
       others.every((n, i) => n === rest[i]);
@@ -263,8 +264,8 @@ export function planOf(d: Device, shape: PlanShape, parts: PlanParts, keyBias?: 
     const own = part.shape[0]!;
     at[name] = words;
     words += part.size / own;
-    const view = reshape(d, part, [own, part.size / own]);
-    return own < rows ? repeat(d, view, 0, rows) : view;
+    const view = reshape(scope, part, [own, part.size / own]);
+    return own < rows ? repeat(scope, view, 0, rows) : view;
   });
   const matrix = flat.length === 0 ? d.tensor(new Int32Array(1), [1, 1]) : concat(d, flat, 1);
   const where = (name: string): number => at[name] ?? NO_PART;

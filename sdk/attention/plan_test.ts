@@ -239,6 +239,16 @@ describe("a plan", () => {
     });
   }
 
+  test("holds one tensor, whatever its parts are", () => {
+    const parts = {
+      tiles: device.tensor(Int32Array.of(0), [1, 1, 1]),
+      columns: device.tensor(new Int32Array(2).fill(-1), [2, 1, 1]),
+    };
+    const before = device.report.tensors;
+    planOf(device, shapeOf(4, 4, { heads: 2 }), parts);
+    assertEquals(device.report.tensors, before + 1);
+  });
+
   test("frees its matrix when it is disposed", async () => {
     const before = device.report.tensors;
     const plan = await planFromLists(device, shapeOf(4), { tiles: [[[0]]] });

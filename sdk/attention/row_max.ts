@@ -8,8 +8,8 @@ import { DTYPE_CODE } from "../device/ops.ts";
 import { use } from "../device/ops/_check.ts";
 import { fill } from "../device/ops/fill.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { planHeadOf } from "./expand_mask.ts";
 import type { Plan } from "./plan.ts";
+import { plannedFields } from "./planned_fields.ts";
 
 /**
  * Finds the largest scaled score of every query among the keys that a sparse plan lists; values are not needed.
@@ -20,7 +20,7 @@ import type { Plan } from "./plan.ts";
  * @returns [heads, Lq]; -Infinity for a query that sees no key.
  */
 export function rowMax(d: Device, q: Tensor, k: Tensor, plan: Plan, scale: number): Tensor {
-  const { matrix, heads, lq, lk, blockQ, tileK, causal, layout } = plan;
+  const { matrix, heads, lq, lk } = plan;
   const ids = { q: use(d, "rowMax", "q", q), k: use(d, "rowMax", "k", k) };
   if (!matrix) throw new TypeError("Cannot run rowMax: the plan is dense, expected one with lists");
   const stat = d.empty([heads, lq]);
@@ -34,17 +34,10 @@ export function rowMax(d: Device, q: Tensor, k: Tensor, plan: Plan, scale: numbe
       bias: 0,
       out: 0,
       stat: stat.id,
-      heads,
+      ...plannedFields(plan),
       kvHeads: k.shape[0]!,
       headDim: q.shape[2]!,
-      lq,
-      lk,
-      planHead: planHeadOf(plan, matrix.size),
-      blockQ,
-      tileK,
-      ...layout,
       kvtype: DTYPE_CODE.f32,
-      causal: causal ? 1 : 0,
       statKind: 1,
       scale,
     });

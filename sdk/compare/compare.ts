@@ -4,7 +4,7 @@
  * @module
  */
 import { attention } from "../attention/attention.ts";
-import { densePlan, type Plan } from "../attention/plan.ts";
+import type { Plan } from "../attention/plan.ts";
 import type { Device } from "../device/device.ts";
 import { binary } from "../device/ops/binary.ts";
 import { gather } from "../device/ops/gather.ts";
@@ -104,15 +104,6 @@ export async function compareMethods(
   }
   return { length, heads, headDim, device: device.report.adapter, denseMs, rows };
 }
-
-/** A planner of everything, to see what the table says of dense attention. */
-export const everything: Planner = {
-  name: "dense",
-  plan(_device, q, k): Plan {
-    const [heads, lq] = q.shape as [number, number];
-    return densePlan({ heads, lq, lk: k.shape[1]!, causal: true });
-  },
-};
 
 /** Probabilities of some queries [heads][queries][length], by causal dense attention. */
 async function exactRows(

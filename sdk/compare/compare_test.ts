@@ -2,9 +2,9 @@ import { describe, test } from "node:test";
 import { planFromMask } from "../attention/builders.ts";
 import { createDevice } from "../device/core_device.ts";
 import { openReference } from "../device/reference/mod.ts";
-import type { Planner } from "../methods/planner.ts";
+import { type Planner, planner } from "../methods/planner.ts";
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
-import { compareMethods, everything, type Row } from "./compare.ts";
+import { compareMethods, type Row } from "./compare.ts";
 import { plotComparison } from "./plot.ts";
 import { HEAD_SHAPES, structured } from "./structured.ts";
 
@@ -68,6 +68,7 @@ describe("structured samples", () => {
 
 describe("a comparison", () => {
   const sample = structured({ length: 96, heads: 2, kvHeads: 1, headDim: 32 });
+  const everything = planner("dense", () => "dense");
   const firstHalf: Planner = {
     name: "half",
     plan(device, q) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { escapeXml } from "../attention/draw.ts";
 import type { Comparison } from "./compare.ts";
 
 const WIDTH = 720;
@@ -70,7 +71,7 @@ line { stroke: var(--grid) }
 circle { fill: var(--mark) }
 </style>
 <text class="title" x="${LEFT}" y="24">Attention of ${length} tokens, ${heads} heads of ${headDim}</text>
-<text x="${LEFT}" y="42">kept mass over time of plan and attention beside dense (${escape(device)})</text>
+<text x="${LEFT}" y="42">kept mass over time of plan and attention beside dense (${escapeXml(device)})</text>
 ${parts.join("\n")}
 <text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${
     HEIGHT - 10
@@ -82,8 +83,4 @@ ${parts.join("\n")}
 
 function px(value: number): string {
   return String(Math.round(value * 10) / 10);
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -10,7 +10,7 @@ import type { Device } from "../device/device.ts";
 import { openReference } from "../device/reference/mod.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { assertEquals } from "../testing/assert.ts";
-import type { Random } from "../testing/random.ts";
+import { type Random, random } from "../testing/random.ts";
 import type { Planner } from "./planner.ts";
 
 /** What computes in the tests. */
@@ -80,6 +80,23 @@ export function scoreOf(
   let sum = 0;
   for (let c = 0; c < headDim; c++) sum += q[(h * lq + i) * headDim + c]! * k[key + c]!;
   return sum / Math.sqrt(headDim);
+}
+
+/** A named case of a method's options. */
+export interface Case<Options> {
+  readonly title: string;
+  readonly sizes: readonly [heads: number, kvHeads: number, lq: number, lk: number, headDim: number];
+  readonly options: Partial<Options>;
+}
+
+/** Asserts that a planner's output on random heads is that of dense attention. */
+export async function assertDense(device: Device, planner: Planner): Promise<void> {
+  using d = device.scope();
+  const sample = randomHeads(random(4), { heads: 4, kvHeads: 2, lq: 60, lk: 60, headDim: 8 });
+  const [q, k] = [queries(d, sample), keys(d, sample)];
+  const sparse = await attention(d, q, k, k, { plan: planner.plan(d, q, k) }).out.read();
+  const dense = await attention(d, q, k, k, { causal: true }).out.read();
+  assertEquals(sparse.every((value, i) => Math.abs(value - dense[i]!) < 1e-5), true);
 }
 
 /** The mask of a plan that was checked, and that its output is finite. */

@@ -22,7 +22,7 @@ import type { Tensor } from "../device/tensor.ts";
 import { checkWhole } from "./_check_whole.ts";
 import { firstBlock, pooledKeys, scaleOf, sortKeys } from "./pbs_attn_order.ts";
 import { type Draft, type Method, method, type Note, planner, type Sizes } from "./planner.ts";
-import { maskTiles, table } from "./scores.ts";
+import { flagTable, maskTiles, table } from "./scores.ts";
 
 /** Options of {@linkcode pbsAttn}; the defaults are those of all official runs. */
 export interface PbsAttnOptions {
@@ -84,13 +84,7 @@ function draft(
   const { queryBlocks, keyBlocks, candidates, own } = ownBlocks(sizes, options);
   const lens = table(d, [queryBlocks], candidates);
   const flags = (entry: (row: number, col: number) => boolean): Tensor =>
-    d.tensor(
-      Float32Array.from(
-        { length: queryBlocks * keyBlocks },
-        (_, i) => entry(Math.floor(i / keyBlocks), i % keyBlocks) ? 1 : 0,
-      ),
-      [queryBlocks, keyBlocks],
-    );
+    flagTable(d, [queryBlocks, keyBlocks], entry);
   const pooled = matmul(d, groupMean(d, q, blockSize), pooledKeys(d, k, kOrder, sizes, blockSize));
   const score = note("block_score", softmax(d, pooled, { lens, scale: scaleOf(sizes) }));
   // Scores that are not numbers sort anyhow: what is no candidate is taken out again.

@@ -1,9 +1,10 @@
 import { describe, test } from "node:test";
-import { attention } from "../attention/attention.ts";
 import { assertEquals, assertLess, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
 import {
+  assertDense,
   assertMask,
+  type Case,
   DEVICES,
   type Heads,
   heavyKeys,
@@ -15,13 +16,7 @@ import {
 } from "./_test_heads.ts";
 import { pbsAttn, type PbsAttnOptions } from "./pbs_attn.ts";
 
-interface Case {
-  readonly title: string;
-  readonly sizes: readonly [heads: number, kvHeads: number, lq: number, lk: number, headDim: number];
-  readonly options: Partial<PbsAttnOptions>;
-}
-
-const CASES: readonly Case[] = [
+const CASES: readonly Case<PbsAttnOptions>[] = [
   {
     title: "whole segments",
     sizes: [2, 1, 64, 64, 8],
@@ -160,13 +155,7 @@ for (const [name, device] of Object.entries(DEVICES)) {
     });
 
     test("gives the output of dense attention with a threshold of 1", async () => {
-      using d = device.scope();
-      const sample = randomHeads(random(4), { heads: 4, kvHeads: 2, lq: 60, lk: 60, headDim: 8 });
-      const [q, k] = [queries(d, sample), keys(d, sample)];
-      const plan = pbsAttn({ blockSize: 4, segmentSize: 8, threshold: 1 }).plan(d, q, k);
-      const sparse = await attention(d, q, k, k, { plan }).out.read();
-      const dense = await attention(d, q, k, k, { causal: true }).out.read();
-      assertEquals(sparse.every((value, i) => Math.abs(value - dense[i]!) < 1e-5), true);
+      await assertDense(device, pbsAttn({ blockSize: 4, segmentSize: 8, threshold: 1 }));
     });
 
     test("keeps the order of keys that are equally important", async () => {

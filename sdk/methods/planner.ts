@@ -92,9 +92,7 @@ export function planner(
       const made = empty ? "dense" : draft(scope, q, keys, sizes, note);
       if (made === "dense") return densePlan({ heads, lq, lk, causal: true });
       const { parts, blockQ, tileK, causal = true } = made;
-      const plan = planOf(scope, { heads, lq, lk, blockQ, tileK, causal }, parts);
-      if (plan.matrix) scope.keep(plan.matrix);
-      return plan;
+      return planOf(device, { heads, lq, lk, blockQ, tileK, causal }, parts);
     },
   };
 }

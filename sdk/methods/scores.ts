@@ -36,6 +36,19 @@ export function maskTiles(d: Device, mask: Tensor, tileK: number): Tensor {
   return compact(d, cast(d, mask, "i32"), { step: tileK }).indices;
 }
 
+/** A block mask f32 [1, rows, cols], the same for all heads: 1 where `entry` holds. */
+export function flagTable(
+  d: Device,
+  [rows, cols]: readonly [number, number],
+  entry: (row: number, col: number) => boolean,
+): Tensor {
+  const flags = Float32Array.from(
+    { length: rows * cols },
+    (_, i) => entry(Math.floor(i / cols), i % cols) ? 1 : 0,
+  );
+  return d.tensor(flags, [1, rows, cols]);
+}
+
 /** An i32 tensor of computed entries. */
 export function table(d: Device, shape: readonly number[], entry: (i: number) => number): Tensor {
   const size = shape.reduce((all, n) => all * n, 1);

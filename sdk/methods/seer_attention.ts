@@ -15,7 +15,7 @@ import { softmax } from "../device/ops/softmax.ts";
 import { topk } from "../device/ops/topk.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { type Draft, type Method, method, type Note, planner, type Sizes } from "./planner.ts";
-import { maskTiles, table } from "./scores.ts";
+import { flagTable, maskTiles, table } from "./scores.ts";
 import { causalLens, causalMask, causalPenalty } from "./seer_attention_forward.ts";
 import { SeerGate } from "./seer_attention_gate.ts";
 
@@ -80,15 +80,10 @@ function draft(
     const counts = table(d, [heads, rows], (i) => Math.min(most, first + i % rows + 1));
     chosen = mark(d, indices, cols, { counts });
   }
-  const flags = (entry: (row: number, col: number) => boolean): Tensor =>
-    d.tensor(
-      Float32Array.from({ length: rows * cols }, (_, i) => entry(Math.floor(i / cols), i % cols) ? 1 : 0),
-      [1, rows, cols],
-    );
-  const dense = flags((row) => lastBlockDense && first + row >= cols - 2);
+  const dense = flagTable(d, [rows, cols], (row) => lastBlockDense && first + row >= cols - 2);
   const mask = mul(d, binary(d, "max", chosen, dense), causalMask(d, shape, first));
   const empty = binary(d, "equal", reduce(d, "max", mask), full(d, [1], 0));
-  const own = repeat(d, flags((row, col) => col === first + row), 0, heads);
+  const own = repeat(d, flagTable(d, [rows, cols], (row, col) => col === first + row), 0, heads);
   const whole = note("block_mask", binary(d, "max", mask, mul(d, own, empty, { axis: "rows" })));
   return { blockQ: blockSize, tileK: blockSize, parts: { tiles: maskTiles(d, whole, blockSize) } };
 }

@@ -38,10 +38,17 @@ export function planned(memory: Memory, op: OpOf<"planned">): void {
   }
 }
 
+/** The fields that say how a plan's lists are read. */
+export type PlannedLists = Omit<
+  OpOf<"planned">,
+  | ("op" | "q" | "k" | "v" | "plan" | "bias" | "out" | "stat")
+  | ("heads" | "kvHeads" | "headDim" | "kvtype" | "statKind" | "scale")
+>;
+
 /** The query of a row of a plan and the keys that it sees, in the order of the lists. */
 export function visibleKeys(
   plan: Int32Array,
-  op: Omit<OpOf<"planned">, "op" | "q" | "k" | "v" | "plan" | "bias" | "out" | "stat" | "scale">,
+  op: PlannedLists,
   h: number,
   row: number,
 ): { query: number; keys: number[] } {
