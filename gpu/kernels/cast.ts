@@ -5,12 +5,13 @@
  */
 import { DTYPE_CODE, type OpOf } from "../../sdk/device/ops.ts";
 import { type Context, type Dispatch, type Kernel, THREADS } from "../kernel.ts";
+import halves from "../parts/halves.wgsl" with { type: "text" };
 import { chunksOf, rowsOf } from "../windows.ts";
 import source from "./cast.wgsl" with { type: "text" };
 
 const kernel: Kernel = {
   name: "cast",
-  source,
+  source: halves + source,
   bindings: { x: "read", out: "write" },
   params: { n: "u" },
 };

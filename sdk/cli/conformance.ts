@@ -9,6 +9,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { replayOrion, replayOrionJson } from "../../tabular/conformance/replay.ts";
 import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
+import { isLmGolden, replayLm } from "../lm/golden/replay.ts";
 import { REPLAYS } from "../methods/golden/mod.ts";
 import type { Check } from "../golden/check.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
@@ -18,6 +19,9 @@ const PUBLIC = new URL("../../tabular/testdata/", import.meta.url);
 
 /** The devices to replay on unless one is named, a software GPU too; the reference device takes minutes. */
 const KINDS: readonly DeviceKind[] = ["webgpu", "wasm"];
+
+/** How the configuration of a language model is called that lies beside its weights. */
+const CONFIG = ".config.json";
 
 /** What became of one file. */
 export interface ConformanceLine {
@@ -32,7 +36,9 @@ export async function conformance(
   device: Device,
   print: (line: ConformanceLine) => void,
 ): Promise<boolean> {
-  const names = (await readdir(folder)).filter((name) => /\.(safetensors|json)$/.test(name)).sort();
+  const names = (await readdir(folder))
+    .filter((name) => /\.(safetensors|json)$/.test(name) && !name.endsWith(CONFIG))
+    .sort();
   let good = true;
   let replayed = 0;
   for (const name of names) {
@@ -64,7 +70,7 @@ export async function conformance(
 /** What the replay of one file found; a density only for plans. */
 interface Found {
   readonly checks: readonly Check[];
-  readonly density?: number;
+  readonly density?: number | undefined;
 }
 
 async function replay(folder: string, name: string, device: Device): Promise<Found | undefined> {
@@ -74,6 +80,10 @@ async function replay(folder: string, name: string, device: Device): Promise<Fou
     return checks && { checks };
   }
   const file = readSafetensors(bytes);
+  if (isLmGolden(file)) {
+    const config = new Uint8Array(await readFile(`${folder}/${name.replace(/\.safetensors$/, CONFIG)}`));
+    return { checks: await replayLm(device, { bytes, file, config }) };
+  }
   const params = JSON.parse(
     file.metadata["params"] ?? (file.metadata["config"] ? '{"slug":"orion-msp","kind":"weights"}' : "{}"),
   );

@@ -54,6 +54,9 @@ export const BINARY_CODE = {
 /** Offset of a part that a plan does not have. */
 export const NO_PART = 0xffff_ffff;
 
+/** How cached rows are stored; see the operations below. */
+export const FORM = { f32: 0, f16: 1, int8: 2, int4: 3, bitmap: 4 } as const;
+
 /** Number that stands for an elementwise operation of one tensor. */
 export const UNARY_CODE = {
   gelu: 0,
@@ -121,6 +124,27 @@ export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
  *   the leading axes have strides queryHead and keyHead. lines [heads, 3, queryClasses, keyClasses, length]: with r = rank, c = seen[b] and d = c - r >= 0 a slot is visible if
  *   lines 0 at r, lines 1 at d or lines 2 at c of (a, b) is not 0. Without tiles: out i32 [heads, nQ, ceil(lk / tileK)] = 1 where a tile has a
  *   visible slot. With tiles (i32 [heads, nQ, tileCap]): out = the bits of these tiles, as in `planned`; 0 past the first -1.
+ *
+ * Cached rows, the operand of the operations below: `form` says how the row of a key head at place p is stored. F32 (0), F16 (1): headDim elements. INT8 (2), INT4 (3): headDim
+ * codes in u8, int4 two to a byte, low nibble first; meta f32 holds (step, min) of each `group` consecutive elements, headDim / group pairs a row: the value is
+ * min + code * step. BITMAP (4, Mustafar): tiles of 64 elements, headDim tiles per 64 rows; meta i32 holds (bits 0 to 31, bits 32 to 63, offset) of each tile,
+ * first element in the highest bit; its elements that are not 0 lie one after the other in the f16 data from element 2 * offset on, filled up with zeros to a multiple of 8.
+ * Key tile g * headDim + c is column c of rows 64 g to 64 g + 63; value tile g * headDim + 64 j + t is columns 64 j to 64 j + 63 of row 64 g + t. Data and meta of head g begin at
+ * g * kHead (vHead) and kMetaAt (vMetaAt) + g * metaHead, in elements. With a table (i32 [kvHeads, tableHead]) row t of head g lies at place table[g, floor(t / page)] * page + t mod
+ * page, and is missing if that entry is below 0; else at place t.
+ *
+ * - `decode`: attention of one query token. q, out [heads, headDim], lse [heads]. The rows hold tokens first to first + rows - 1 of a cache of `total`. A list (i32 [lists, listCap]; lists is 1,
+ *   kvHeads or heads; head h reads list floor(h * lists / heads)) names tokens e * step to e * step + step - 1 for every entry e up to the first -1; without, all are named. Token t is
+ *   read if it is named, among the rows, not missing and, with band (i32 [kvHeads, 2] = sink, window), t < sink or total - 1 - t < window. Heads that read nothing give zeros and -inf. With `merge` 1 out
+ *   and lse hold the attention over other tokens and become that over both. A token that is named twice counts twice.
+ * - `scoreRows`: out [heads, outHead] = scale * q . row for rows 0 to rows - 1 of key head floor(h * kvHeads / heads), any form but BITMAP, no table; out past `rows` stays. q [heads, headDim].
+ * - `readRows`: out f32 [heads, count, headDim] = rows first to first + count - 1 (zeros where missing); `kind` 0 reads keys, 1 values, which differ for BITMAP alone.
+ * - `quantize`: x [rows, cols] to codes u8 (`bits` 8 or 4) and meta f32 [rows, cols / group, 2] = (step, min): step = (max - min) / (2^bits - 1), code = (x - min) * ((2^bits - 1) / (max - min)) to
+ *   nearest even, within 0 to 2^bits - 1; where max = min, step = 1 / (2^bits - 1) and the codes are 0.
+ * - `packBitmap`: prunes n rows (a multiple of 64) and appends them to the tiles of every head. x [heads, xHead] of `xtype` (f32, rounded to f16 first, or f16), rows of headDim one after the
+ *   other. Of each row the elements with |x| >= its drop-th smallest |x| stay (drop from 1 to headDim); all others, and zeros, leave no bit. Tiles tile0 to tile0 + n * headDim / 64 - 1 are
+ *   written; meta has one more entry than tiles, whose offset is where the next tile begins: entry tile0 tells where to go on (0 at the start), entry tile0 + n * headDim / 64 is
+ *   written with the bits 0. `kind` 0 packs key tiles, 1 value tiles. headDim is a multiple of 64. Tiles that would pass packedHead elements are not written (the offsets are).
  */
 export const OPS = {
   pack: { code: 1, fields: { src: "t", out: "t", n: "u", k: "u", dtype: "u" } },
@@ -350,6 +374,103 @@ export const OPS = {
       blockQ: "u",
       tileK: "u",
       tileCap: "u",
+    },
+  },
+  decode: {
+    code: 29,
+    fields: {
+      q: "t",
+      k: "t",
+      v: "t",
+      meta: "o",
+      table: "o",
+      list: "o",
+      band: "o",
+      out: "t",
+      lse: "t",
+      heads: "u",
+      kvHeads: "u",
+      headDim: "u",
+      first: "u",
+      rows: "u",
+      total: "u",
+      kHead: "u",
+      vHead: "u",
+      kMetaAt: "u",
+      vMetaAt: "u",
+      metaHead: "u",
+      form: "u",
+      group: "u",
+      page: "u",
+      tableHead: "u",
+      lists: "u",
+      listCap: "u",
+      step: "u",
+      merge: "u",
+      scale: "f",
+    },
+  },
+  scoreRows: {
+    code: 30,
+    fields: {
+      q: "t",
+      k: "t",
+      meta: "o",
+      out: "t",
+      heads: "u",
+      kvHeads: "u",
+      headDim: "u",
+      rows: "u",
+      kHead: "u",
+      metaHead: "u",
+      form: "u",
+      group: "u",
+      outHead: "u",
+      scale: "f",
+    },
+  },
+  readRows: {
+    code: 31,
+    fields: {
+      k: "t",
+      meta: "o",
+      table: "o",
+      out: "t",
+      heads: "u",
+      headDim: "u",
+      first: "u",
+      count: "u",
+      kHead: "u",
+      kMetaAt: "u",
+      metaHead: "u",
+      form: "u",
+      group: "u",
+      page: "u",
+      tableHead: "u",
+      kind: "u",
+    },
+  },
+  quantize: {
+    code: 32,
+    fields: { x: "t", codes: "t", meta: "t", rows: "u", cols: "u", bits: "u", group: "u" },
+  },
+  packBitmap: {
+    code: 33,
+    fields: {
+      x: "t",
+      packed: "t",
+      meta: "t",
+      heads: "u",
+      n: "u",
+      headDim: "u",
+      xHead: "u",
+      packedHead: "u",
+      metaAt: "u",
+      metaHead: "u",
+      tile0: "u",
+      drop: "u",
+      kind: "u",
+      xtype: "u",
     },
   },
 } as const satisfies Record<string, { code: number; fields: Record<string, "t" | "o" | "u" | "f"> }>;

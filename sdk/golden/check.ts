@@ -38,9 +38,10 @@ export function floats(file: SafetensorsFile, name: string): Float32Array {
   return toFloat32(entry);
 }
 
-/** A tensor of the file as integers. */
+/** A tensor of the file as integers, exact to all 32 bits. */
 export function integers(file: SafetensorsFile, name: string): Int32Array {
-  return Int32Array.from(floats(file, name));
+  const data = file.tensors.get(name)?.data;
+  return data instanceof Int32Array ? data : Int32Array.from(floats(file, name));
 }
 
 /** The shape of a tensor of the file. */

@@ -4,7 +4,10 @@
  * @module
  */
 import { checkWhole } from "./_check_whole.ts";
-import { type Method, method, planner } from "./planner.ts";
+import { fixedSelection } from "./fixed_selection.ts";
+import { type Method, method, type Planner, planner } from "./planner.ts";
+import { table } from "./scores.ts";
+import type { Selector } from "./selector.ts";
 import { type BlockPattern, checkStrided, draftBlocks, type Heads, seesBlock, shifts } from "./strided.ts";
 
 /** Options of {@linkcode longgen}; the sizes of the paper are not published. */
@@ -45,6 +48,14 @@ export interface LonggenTools {
   middleThird(layers: number): number[];
   /** Which blocks the heads of a sparse layer see together. */
   coverage(heads: Heads, options?: Partial<LonggenOptions>): Coverage;
+  /**
+   * Tells a paged cache of a layer which pages to keep, for pages of `blockSize` tokens: whether the queries of block `last` and of all later ones may see
+   * block `block` of a key head.
+   */
+  retains(
+    heads: Heads,
+    options?: Partial<LonggenOptions>,
+  ): (kvHead: number, block: number, last: number) => boolean;
   /** Which of `n` tokens the cache of a sparse layer still holds when the next one comes: Uint8Array [kvHeads, n]. The others may be freed for good. */
   kvRetained(n: number, heads: Heads, options?: Partial<LonggenOptions>): Uint8Array<ArrayBuffer>;
   /** Bytes of the caches of all layers after `n` tokens; needs `layers`. */
@@ -71,7 +82,8 @@ const DEFAULTS: LonggenOptions = {
  * For checkpoints that were trained with it: a stock model does worse, in its sparse layers it cannot see most of the context.
  *
  * Sparse layers see a window of blocks and, in the variant "strided", every `stride`-th block, shifted from head to head; blocks have absolute
- * positions, so what leaves the window and is not strided can leave the cache. A planner is of one layer: give `layer` and `layers`, or nothing for a sparse one.
+ * positions, so what leaves the window and is not strided can leave the cache. Decoding reads the same blocks. A planner is of one layer: give `layer` and
+ * `layers`, or nothing for a sparse one; a cache of a layer asks by itself.
  *
  * @example
  * ```ts
@@ -88,20 +100,38 @@ const DEFAULTS: LonggenOptions = {
  * ```
  * @throws RangeError if an option is out of range.
  */
-export const longgen: Method<LonggenOptions> & LonggenTools = method({
+export const longgen: Method<LonggenOptions, Planner & Selector> & LonggenTools = method({
   defaults: DEFAULTS,
   citation: {
     title: "A Little Goes a Long Way: Efficient Long Context Training and Inference with Partial Contexts",
     url: "https://arxiv.org/abs/2410.01485",
   },
   planner: (options: LonggenOptions) => {
+    const { blockSize } = options;
     const { pattern, full } = read(options);
-    const dense = options.layer !== undefined && full(options.layer);
-    return planner("longgen", (d, _q, _k, sizes) => {
-      return dense ? "dense" : draftBlocks(d, sizes, options.blockSize, pattern, shifts(sizes, options));
+    const prefill = planner("longgen", (d, _q, _k, sizes, _note, layer = options.layer) => {
+      if (full(layer)) return "dense";
+      return draftBlocks(d, sizes, blockSize, pattern, shifts(sizes, options));
     });
+    return {
+      ...prefill,
+      start: (device, { queryHeads, heads, layer }) => {
+        const shiftOf = shifts({ heads: queryHeads, kvHeads: heads }, options);
+        return fixedSelection(device, {
+          key: (length) => full(layer) ? undefined : Math.floor((length - 1) / blockSize),
+          table: (d, block) => {
+            const blocks = Array.from({ length: block + 1 }, (_, j) => j);
+            const lists = shiftOf.map((shift) => blocks.filter((j) => seesBlock(pattern, shift, block, j)));
+            if (lists.every(({ length }) => length > block)) return undefined;
+            const room = Math.max(...lists.map(({ length }) => length));
+            const list = table(d, [heads, room], (i) => lists[Math.floor(i / room)]![i % room] ?? -1);
+            return { list, step: blockSize };
+          },
+        });
+      },
+    };
   },
-}, { middleThird, coverage, kvRetained, kvBytes });
+}, { middleThird, coverage, retains, kvRetained, kvBytes });
 
 function middleThird(layers: number): number[] {
   checkWhole("longgen", { layers }, { layers: 0 });
@@ -118,6 +148,16 @@ function coverage(heads: Heads, options: Partial<LonggenOptions> = {}): Coverage
   );
   const missing = Array.from({ length: all.stride }, (_, r) => r).filter((r) => !seen.has(r));
   return { complete: missing.length === 0, share: seen.size / all.stride, missing };
+}
+
+function retains(
+  heads: Heads,
+  options: Partial<LonggenOptions> = {},
+): (kvHead: number, block: number, last: number) => boolean {
+  const all = { ...DEFAULTS, ...options };
+  const { pattern, full } = read(all);
+  const shiftOf = shifts(heads, all);
+  return (kvHead, block, last) => full(all.layer) || seesBlock(pattern, shiftOf[kvHead]!, last, block);
 }
 
 function kvRetained(
@@ -154,19 +194,17 @@ function retained(
   heads: Heads,
   options: Partial<LonggenOptions>,
 ): Uint8Array<ArrayBuffer> {
-  const all = { ...DEFAULTS, ...options };
-  const { pattern } = read(all);
+  const keeps = retains(heads, { ...options, layer: undefined });
+  const { blockSize = DEFAULTS.blockSize } = options;
   const kept = new Uint8Array(heads.kvHeads * n);
-  shifts(heads, all).forEach((shift, g) => {
-    for (let token = 0; token < n; token++) {
-      if (seesBlock(pattern, shift, i, Math.floor(token / all.blockSize))) kept[g * n + token] = 1;
-    }
-  });
+  for (let at = 0; at < kept.length; at++) {
+    if (keeps(Math.floor(at / n), Math.floor(at % n / blockSize), i)) kept[at] = 1;
+  }
   return kept;
 }
 
 /** Checks options; returns the pattern of sparse layers and which layers are dense. */
-function read(options: LonggenOptions): { pattern: BlockPattern; full: (layer: number) => boolean } {
+function read(options: LonggenOptions): { pattern: BlockPattern; full: (layer?: number) => boolean } {
   const { variant, layers, layer, fullLayers, localBlocks } = options;
   if (variant !== "strided" && variant !== "window") {
     throw new RangeError(`Cannot use longgen: "variant" is "${variant}", expected "strided" or "window"`);
@@ -193,5 +231,5 @@ function read(options: LonggenOptions): { pattern: BlockPattern; full: (layer: n
     sinks: sinkBlocks,
     stride: variant === "strided" ? options.stride : 0,
   };
-  return { pattern, full: (layer) => dense.has(layer) };
+  return { pattern, full: (layer) => layer !== undefined && dense.has(layer) };
 }

@@ -4,6 +4,7 @@ import { gather } from "../device/ops/gather.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { assertAlmostEquals, assertEquals, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
+import { tokensRead, tokensWhere } from "./_test_choices.ts";
 import { DEVICES, type Heads, keys, maskOf, queries, randomHeads } from "./_test_heads.ts";
 import { longgen, type LonggenOptions } from "./longgen.ts";
 
@@ -50,6 +51,8 @@ describe("longgen()", () => {
     assertEquals(kinds({ layers: 6 }), "ssddss");
     assertEquals(kinds({ fullLayers: [0, 5] }), "dssssd");
     assertEquals(longgen({ blockSize: 4 }).plan(d, q, k).kind, "sparse");
+    const named = longgen({ layers: 3, blockSize: 4, localBlocks: 1 });
+    assertEquals([0, 1].map((layer) => named.plan(d, q, k, { layer }).kind), ["sparse", "dense"]);
   });
 
   test("refuses options out of range, and a layer of an unknown model", () => {
@@ -63,6 +66,51 @@ describe("longgen()", () => {
       { fullLayers: [0.5] },
     ];
     for (const options of wrong) assertThrows(() => longgen(options), RangeError, "Cannot use longgen");
+  });
+});
+
+describe("longgen() decoding", () => {
+  const cases: readonly (readonly [queryHeads: number, heads: number, options: Partial<LonggenOptions>])[] = [
+    [4, 4, { localBlocks: 2, stride: 4 }],
+    [6, 3, { localBlocks: 1, stride: 5, headOffset: 2, sinkBlocks: 1 }],
+    [4, 1, { localBlocks: 3, variant: "window", sinkBlocks: 2 }],
+    [2, 2, { localBlocks: 1, stride: 1 }],
+  ];
+
+  test("reads what the mask shows to the last query, block by block", async () => {
+    for (const [queryHeads, heads, options] of cases) {
+      const planner = longgen({ ...options, blockSize: 4 });
+      using selection = planner.start(device, { queryHeads, heads, headDim: 3, layer: 0 });
+      for (let lk = 1; lk < 50; lk++) {
+        const sample = randomHeads(random(5), { heads: queryHeads, kvHeads: heads, lq: 1, lk, headDim: 3 });
+        const mask = await maskOf(device, planner, sample);
+        const q = device.tensor(sample.q, [queryHeads, 3]);
+        const read = await tokensRead(selection.choose(device, q, lk), { queryHeads, heads }, lk);
+        read.forEach((own, h) => assertEquals(own, tokensWhere(lk, (token) => mask[h * lk + token] === 1)));
+      }
+    }
+  });
+
+  test("makes a list when a block begins, and none for full layers", () => {
+    const planner = longgen({ layers: 3, blockSize: 4, localBlocks: 1 });
+    const shape = { queryHeads: 1, heads: 1, headDim: 3 };
+    const q = device.tensor(new Float32Array(3), [1, 3]);
+    using full = planner.start(device, { ...shape, layer: 1 });
+    assertEquals(full.choose(device, q, 40), undefined);
+    using sparse = planner.start(device, { ...shape, layer: 2 });
+    const ids = [37, 38, 40, 41].map((length) => sparse.choose(device, q, length)!.list!.id);
+    assertEquals([ids[1] === ids[0], ids[2] === ids[0], ids[3] === ids[0]], [true, true, false]);
+  });
+});
+
+describe("longgen.retains()", () => {
+  test("keeps what the queries of a block see, and everything of full layers", () => {
+    const options = { layers: 3, blockSize: 4, localBlocks: 2, stride: 4 };
+    const kept = (layer: number, head: number): number[] => {
+      const retains = longgen.retains({ heads: 4, kvHeads: 4 }, { ...options, layer });
+      return [0, 1, 2, 3, 4, 5, 6, 7].filter((block) => retains(head, block, 7));
+    };
+    assertEquals([kept(0, 0), kept(0, 1), kept(1, 1)], [[0, 4, 6, 7], [3, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7]]);
   });
 });
 

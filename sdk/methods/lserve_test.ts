@@ -50,6 +50,16 @@ describe("lserve()", () => {
     assertEquals(await plan({ headScores, layer: 2, staticSparsity: 0 }), "dense");
   });
 
+  test("plans the layer that a call names", () => {
+    using d = device.scope();
+    const sample = randomHeads(random(2), { heads: 2, kvHeads: 2, lq: 60, lk: 60, headDim: 2 });
+    const planner = lserve({ headFlags: [[1, 0], [1, 1]], blockSize: 8, prefill: { sink: 4, local: 16 } });
+    const [q, k] = [queries(d, sample), keys(d, sample)];
+    const kinds = [{}, { layer: 1 }].map((state) => planner.plan(d, q, k, state).kind);
+    assertEquals(kinds, ["sparse", "dense"]);
+    assertThrows(() => planner.plan(d, q, k, { layer: 2 }), RangeError, "no layer 2");
+  });
+
   test("is dense for prompts of up to sink and window", async () => {
     assertEquals([await plan({ headFlags: [[0, 0]] }, 20), await plan({ headFlags: [[0, 0]] }, 0)], [
       "dense",

@@ -6,10 +6,20 @@
 import { checkWhole } from "./_check_whole.ts";
 import { alignedRows, blockTiles, touchesBand } from "./block_lists.ts";
 import { calibrateMoa, type MoaCalibrateOptions, type MoaSample } from "./moa_calibrate.ts";
-import { MOA_CACHE, type MoaCacheOptions, moaCaches, type MoaPlan, parseMoaPlan } from "./moa_plan.ts";
-import { type Method, method, planner } from "./planner.ts";
+import {
+  MOA_CACHE,
+  type MoaCache,
+  type MoaCacheOptions,
+  moaCaches,
+  type MoaPlan,
+  parseMoaPlan,
+} from "./moa_plan.ts";
+import { fixedSelection } from "./fixed_selection.ts";
+import { type Method, method, type Planner, planner } from "./planner.ts";
 import { table } from "./scores.ts";
+import type { Selector } from "./selector.ts";
 import type { Device } from "../device/device.ts";
+import type { Tensor } from "../device/tensor.ts";
 
 /** Options of {@linkcode moa}. */
 export interface MoaOptions extends MoaCacheOptions {
@@ -19,7 +29,7 @@ export interface MoaOptions extends MoaCacheOptions {
   readonly layer: number;
   /**
    * Tokens of the whole prompt, where a call may see only a part of it or comes after it. Spans depend on it.
-   * @default the keys of the call
+   * @default the keys of the call; for a cache, the tokens of its first append
    */
   readonly promptLength?: number | undefined;
   /** Tokens per block of the pattern in the prompt. @default 64 */
@@ -28,7 +38,8 @@ export interface MoaOptions extends MoaCacheOptions {
 
 /**
  * Within the prompt, key block j is visible to query block i if j <= i and (j < sink / blockSize or i - j < ring / blockSize), with the sink and ring of the
- * head's cache. After it (all queries from `promptLength` on) a query sees what the cache holds: the sink and the last `ring` tokens, itself included.
+ * head's cache. After it (all queries from `promptLength` on, and decoding) a query sees what the cache holds: the sink and the last `ring` tokens, itself
+ * included.
  *
  * Query heads that share keys share the longest of their spans.
  *
@@ -46,7 +57,7 @@ export interface MoaOptions extends MoaCacheOptions {
  * ```
  * @throws TypeError without a plan; RangeError if an option is out of range or the plan is of another model.
  */
-export const moa: Method<MoaOptions> & {
+export const moa: Method<MoaOptions, Planner & Selector> & {
   /** Finds the plan of a model; see {@linkcode MoaSample}. */
   calibrate(
     device: Device,
@@ -61,8 +72,8 @@ export const moa: Method<MoaOptions> & {
   },
   planner: (options: MoaOptions) => {
     const spans = check(options);
-    const { blockSize, layer } = options;
-    return planner("moa", (d, _q, _k, sizes) => {
+    const { blockSize } = options;
+    const prefill = planner("moa", (d, _q, _k, sizes, _note, layer = options.layer) => {
       const { heads, kvHeads, lq, lk } = sizes;
       const { promptLength = lk } = options;
       const decodes = lk - lq >= promptLength;
@@ -85,14 +96,34 @@ export const moa: Method<MoaOptions> & {
         return j < sink / blockSize || Math.floor(first / blockSize) - j < window / blockSize;
       });
       if (!decodes) return { ...grid, parts: { tiles } };
-      const band = table(d, [heads, 2], (i) => {
-        const { size, sink } = own[i >> 1]!;
-        return i % 2 === 0 ? sink : size - sink;
-      });
-      return { ...grid, parts: { tiles, band } };
+      return { ...grid, parts: { tiles, band: bands(d, own) } };
     });
+    return {
+      ...prefill,
+      start: (device, { queryHeads, heads, layer }) => {
+        const caches = (promptLength: number): MoaCache[] =>
+          moaCaches(spans, layer, { heads: queryHeads, kvHeads: heads }, promptLength, options);
+        // Tells of a plan of another model now rather than in the first step.
+        caches(0);
+        return fixedSelection(device, {
+          key: (length, prompt) => {
+            const { promptLength = prompt } = options;
+            return caches(promptLength).every(({ size }) => size >= length) ? undefined : promptLength;
+          },
+          table: (d, promptLength) => ({ band: bands(d, caches(promptLength)) }),
+        });
+      },
+    };
   },
 }, { calibrate: calibrateMoa });
+
+/** i32 [heads, 2]: the sink and the ring of every head. */
+function bands(d: Device, caches: readonly MoaCache[]): Tensor {
+  return table(d, [caches.length, 2], (i) => {
+    const { size, sink } = caches[i >> 1]!;
+    return i % 2 === 0 ? sink : size - sink;
+  });
+}
 
 function check(options: MoaOptions): MoaPlan {
   const { plan, layer, sinkTokens, promptLength } = options;

@@ -20,6 +20,8 @@ export interface Citation {
 export interface PlanState {
   /** Receives intermediate results by name; they belong to the device that was given to `plan`. */
   readonly inspect?: (name: string, tensor: Tensor) => void;
+  /** The layer that is planned, from 0; goes before an option `layer`. */
+  readonly layer?: number;
 }
 
 /** Turns queries and keys into a plan. */
@@ -37,10 +39,10 @@ export interface Planner {
   plan(device: Device, q: Tensor, k: Tensor, state?: PlanState): Plan;
 }
 
-/** A published method: called with options it gives a planner. */
-export interface Method<Options extends object> {
+/** A published method: called with options it gives a planner, one that is a selector too where the method decodes. */
+export interface Method<Options extends object, Made extends Planner = Planner> {
   /** Makes a planner; checks the options. */
-  (options?: Partial<Options>): Planner;
+  (options?: Partial<Options>): Made;
   /** Options that are not given; the official ones. */
   readonly defaults: Options;
   /** Where it was published. */
@@ -72,10 +74,11 @@ export type Note = (name: string, tensor: Tensor) => Tensor;
  * Makes a planner of a function that drafts.
  *
  * @param draft Gets a scope that ends with the call, q, k (float32) and their sizes; returns lists, or "dense" where the method does not apply.
+ * Last it gets the layer that the caller named, if any.
  */
 export function planner(
   name: string,
-  draft: (d: Scope, q: Tensor, k: Tensor, sizes: Sizes, note: Note) => Draft | "dense",
+  draft: (d: Scope, q: Tensor, k: Tensor, sizes: Sizes, note: Note, layer?: number) => Draft | "dense",
 ): Planner {
   return {
     name,
@@ -89,7 +92,7 @@ export function planner(
       const { heads, lq, lk } = sizes;
       const keys = k.dtype === "f16" ? cast(scope, k, "f32") : k;
       const empty = heads === 0 || lq === 0 || lk === 0 || sizes.headDim === 0;
-      const made = empty ? "dense" : draft(scope, q, keys, sizes, note);
+      const made = empty ? "dense" : draft(scope, q, keys, sizes, note, state?.layer);
       if (made === "dense") return densePlan({ heads, lq, lk, causal: true });
       const { parts, blockQ, tileK, causal = true } = made;
       return planOf(device, { heads, lq, lk, blockQ, tileK, causal }, parts);
@@ -98,20 +101,20 @@ export function planner(
 }
 
 /** Puts a method together. */
-export function method<Options extends object, Extra extends object = object>(
+export function method<Options extends object, Made extends Planner, Extra extends object = object>(
   parts: {
     readonly defaults: Options;
     readonly citation: Citation;
-    readonly planner: (options: Options) => Planner;
+    readonly planner: (options: Options) => Made;
   },
   extra?: Extra,
-): Method<Options> & Extra {
+): Method<Options, Made> & Extra {
   const { defaults, citation, planner } = parts;
   return Object.assign(
     (options: Partial<Options> = {}) => planner({ ...defaults, ...options }),
     { defaults, citation },
     extra,
-  ) as Method<Options> & Extra;
+  ) as Method<Options, Made> & Extra;
 }
 
 function sizesOf(name: string, q: Tensor, k: Tensor): Sizes {

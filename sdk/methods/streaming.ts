@@ -5,8 +5,10 @@
  */
 import { checkWhole } from "./_check_whole.ts";
 import { blockTiles, touchesBand } from "./block_lists.ts";
-import { type Method, method, planner } from "./planner.ts";
+import { fixedSelection } from "./fixed_selection.ts";
+import { type Method, method, type Planner, planner } from "./planner.ts";
 import { table } from "./scores.ts";
+import type { Selector } from "./selector.ts";
 
 /** Options of {@linkcode streaming}. */
 export interface StreamingOptions {
@@ -21,7 +23,7 @@ export interface StreamingOptions {
 /**
  * Sink tokens and a sliding window, exact to the token: key j is visible to position p if j <= p and (j < sink or p - j < window).
  *
- * Dense where nothing is hidden, which is up to sink + window keys. The cost of a query does not grow with the context, and what lies between
+ * Dense where nothing is hidden, which is up to sink + window keys. Decoding reads the same tokens. The cost of a query does not grow with the context, and what lies between
  * sink and window is lost to it.
  *
  * @example
@@ -37,7 +39,7 @@ export interface StreamingOptions {
  * ```
  * @throws RangeError if an option is out of range.
  */
-export const streaming: Method<StreamingOptions> = method({
+export const streaming: Method<StreamingOptions, Planner & Selector> = method({
   defaults: { sink: 128, window: 4096, blockSize: 64 },
   citation: {
     title: "Efficient Streaming Language Models with Attention Sinks",
@@ -46,12 +48,20 @@ export const streaming: Method<StreamingOptions> = method({
   planner: (options: StreamingOptions) => {
     checkWhole("streaming", options, { sink: 0, window: 1, blockSize: 1 });
     const { sink, window, blockSize } = options;
-    return planner("streaming", (d, _q, _k, { lq, lk }) => {
+    const prefill = planner("streaming", (d, _q, _k, { lq, lk }) => {
       if (lk <= sink + window) return "dense";
       const grid = { lq, lk, blockQ: blockSize, tileK: blockSize };
       const tiles = blockTiles(d, grid, [0], (_, j, first) => touchesBand(options, blockSize, j, first));
       const band = table(d, [1, 2], (i) => i === 0 ? sink : window);
       return { ...grid, parts: { tiles, band } };
     });
+    return {
+      ...prefill,
+      start: (device, { heads }) =>
+        fixedSelection(device, {
+          key: (length) => length > sink + window ? 0 : undefined,
+          table: (d) => ({ band: table(d, [heads, 2], (i) => i % 2 === 0 ? sink : window) }),
+        }),
+    };
   },
 });

@@ -2,6 +2,7 @@ import { describe, test } from "node:test";
 import { attention } from "../attention/attention.ts";
 import { assertEquals, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
+import { tokensRead, tokensWhere } from "./_test_choices.ts";
 import { assertMask, DEVICES, keys, maskOf, queries, randomHeads } from "./_test_heads.ts";
 import { streaming } from "./streaming.ts";
 
@@ -47,6 +48,35 @@ for (const [name, device] of Object.entries(DEVICES)) {
     });
   });
 }
+
+describe("streaming() decoding", () => {
+  const device = DEVICES["reference"]!;
+
+  test("reads what the mask shows to the last query", async () => {
+    const planner = streaming({ sink: 3, window: 20, blockSize: 8 });
+    const heads = { queryHeads: 4, heads: 2 };
+    using selection = planner.start(device, { ...heads, headDim: 4, layer: 0 });
+    for (const lk of [1, 22, 23, 24, 60]) {
+      const sample = randomHeads(random(4), { heads: 4, kvHeads: 2, lq: 1, lk, headDim: 4 });
+      const mask = await maskOf(device, planner, sample);
+      const q = device.tensor(sample.q, [4, 4]);
+      const read = await tokensRead(selection.choose(device, q, lk), heads, lk);
+      read.forEach((own, h) => assertEquals(own, tokensWhere(lk, (token) => mask[h * lk + token] === 1)));
+    }
+  });
+
+  test("reads everything while nothing is hidden", () => {
+    using selection = streaming({ sink: 3, window: 20 }).start(device, {
+      queryHeads: 1,
+      heads: 1,
+      headDim: 4,
+      layer: 0,
+    });
+    const q = device.tensor(new Float32Array(4), [1, 4]);
+    assertEquals([1, 23].map((length) => selection.choose(device, q, length)), [undefined, undefined]);
+    assertEquals(selection.bytes, 0);
+  });
+});
 
 describe("streaming()", () => {
   const device = DEVICES["reference"]!;

@@ -1,6 +1,7 @@
 //! Where calls come in: memory, records and the table of operations.
 
 use crate::attention::{Attention, Planned};
+use crate::cached::{Decode, PackBitmap, Quantize, ReadRows, ScoreRows};
 use crate::cast::Cast;
 use crate::elementwise::{Binary, Embed, Fill, ScaleAdd, Unary};
 use crate::line_tiles::LineTiles;
@@ -101,4 +102,9 @@ operations! {
     26 => Mark,
     27 => MergeLines,
     28 => LineTiles,
+    29 => Decode,
+    30 => ScoreRows,
+    31 => ReadRows,
+    32 => Quantize,
+    33 => PackBitmap,
 }

@@ -8,6 +8,7 @@
 use wasm_bindgen as _;
 
 pub mod attention;
+pub mod cached;
 pub mod cast;
 mod door;
 pub mod elementwise;

@@ -58,6 +58,15 @@ fn inside(_: usize, _: usize) -> bool {
     true
 }
 
+/// Elements from `ptr` to the end of the memory, for data whose own words say where it ends.
+pub fn rest<T>(ptr: *const T) -> usize {
+    #[cfg(target_arch = "wasm32")]
+    let end = (core::arch::wasm32::memory_size::<0>() as u64) << 16;
+    #[cfg(not(target_arch = "wasm32"))]
+    let end = u64::MAX / 4;
+    (end.saturating_sub(ptr as u64) / size_of::<T>() as u64) as usize
+}
+
 fn admit<T>(address: usize, len: usize) -> Result<(), Fault> {
     let bytes = size(&[len, size_of::<T>()])?;
     let good = address != 0 && address.is_multiple_of(align_of::<T>()) && inside(address, bytes);

@@ -39,7 +39,9 @@ export function readAny(tensor: Tensor): Promise<ArrayLike<number>> {
 /** Asserts that numbers agree: integers and infinities exactly, the rest within the bounds above. */
 export function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
   assertEquals(actual.length, expected.length, `${what}: length`);
-  if (expected instanceof Int32Array) return assertEquals(actual, expected, what);
+  if (expected instanceof Int32Array || expected instanceof Uint8Array) {
+    return assertEquals(actual, expected, what);
+  }
   let error = 0;
   let power = 0;
   let worst = 0;

@@ -10,10 +10,12 @@ import { createDevice } from "../core_device.ts";
 import type { Device } from "../device.ts";
 import { openReference } from "../reference/mod.ts";
 import { attentionCases } from "./attention_cases.ts";
+import { cachedCases } from "./cached_cases.ts";
 import { assertClose, type ConformanceCase, readAny } from "./case.ts";
 import { elementCases } from "./element_cases.ts";
 import { lineCases } from "./line_cases.ts";
 import { linearCases, matmulCases } from "./linear_cases.ts";
+import { packCases } from "./pack_cases.ts";
 import { planCases } from "./plan_cases.ts";
 import { rowCases } from "./row_cases.ts";
 import { scanCases } from "./scan_cases.ts";
@@ -28,6 +30,8 @@ export const CASES: readonly ConformanceCase[] = [
   ...elementCases,
   ...lineCases,
   ...planCases,
+  ...cachedCases,
+  ...packCases,
 ];
 
 /** What every device is held to. */

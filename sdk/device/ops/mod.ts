@@ -5,6 +5,7 @@
  */
 export * from "./attend.ts";
 export * from "./binary.ts";
+export * from "./cached_rows.ts";
 export * from "./cast.ts";
 export * from "./compact.ts";
 export * from "./concat.ts";
@@ -19,6 +20,9 @@ export * from "./linear.ts";
 export * from "./mark.ts";
 export * from "./matmul.ts";
 export * from "./merge_lines.ts";
+export * from "./pack_bitmap.ts";
+export * from "./put_rows.ts";
+export * from "./quantize.ts";
 export * from "./reduce.ts";
 export * from "./repeat.ts";
 export * from "./reshape.ts";

@@ -8,12 +8,15 @@ import { OutOfMemoryError } from "../errors.ts";
 import { type OpName, type OpOf, WEIGHT_BITS } from "../ops.ts";
 import { type Memory, viewMemory } from "./_memory.ts";
 import { attention, rope } from "./attention.ts";
+import { decode, readRows, scoreRows } from "./cached_rows.ts";
 import { binary, cast, embed, fill, scaleAdd, unary } from "./elementwise.ts";
 import { lineSums, lineTiles, mark, mergeLines } from "./lines.ts";
 import { linear, matmul, pack } from "./linear.ts";
 import { copy, gather, scatter } from "./move.ts";
 import { layerNorm, rmsNorm, softmax } from "./norm.ts";
+import { packBitmap } from "./pack_bitmap.ts";
 import { planned } from "./planned.ts";
+import { quantize } from "./quantize.ts";
 import { compact, groupMean, reduce, scan, topk } from "./rows.ts";
 import { sample } from "./sample.ts";
 
@@ -46,6 +49,11 @@ const KERNELS: { readonly [N in OpName]: (memory: Memory, op: OpOf<N>) => void }
   mark,
   mergeLines,
   lineTiles,
+  decode,
+  scoreRows,
+  readRows,
+  quantize,
+  packBitmap,
 };
 
 /**

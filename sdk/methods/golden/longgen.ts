@@ -3,9 +3,17 @@
  *
  * @module
  */
+import type { Device } from "../../device/device.ts";
+import { decodeRows } from "../../device/ops/cached_rows.ts";
+import { reshape } from "../../device/ops/reshape.ts";
+import { slice } from "../../device/ops/slice.ts";
+import type { Tensor } from "../../device/tensor.ts";
 import { type Check, compare, compareSelections } from "../../golden/check.ts";
+import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { longgen, type LonggenOptions } from "../longgen.ts";
 import { blockDensity, blockMask } from "./block_mask.ts";
+import { table } from "../scores.ts";
+import { denseRows } from "./dense_rows.ts";
 import { checkPlan, integers, numberOf, type Replay, upload } from "./replay.ts";
 
 /** Both variants, and the rules for the cache and for dense layers. */
@@ -15,23 +23,23 @@ export const replayLonggen: Replay = async (device, file, params) => {
   const [heads, kvHeads, tokens] = [q.shape[0]!, k.shape[0]!, k.shape[1]!];
   const [blockSize, stride] = [numberOf(params, "block_size"), numberOf(params, "vert_stride")];
   const sizes = { blockSize, localBlocks: numberOf(params, "local_blocks") };
-  const strided: Partial<LonggenOptions> = {
+  const strided = {
     ...sizes,
     // The files write a stride of 0 for the variant without one.
-    ...(stride === 0 ? { variant: "window" } : { variant: "strided", stride }),
+    ...(stride === 0 ? { variant: "window" as const } : { variant: "strided" as const, stride }),
     sinkBlocks: numberOf(params, "sink_blocks"),
     headOffset: numberOf(params, "head_offset"),
   };
-  const window: Partial<LonggenOptions> = {
+  const window = {
     ...sizes,
-    variant: "window",
+    variant: "window" as const,
     sinkBlocks: numberOf(params, "window_variant_sinks"),
   };
   const checks: Check[] = [];
 
   /** Mask, output and kept mass of one variant. */
   const check = async (
-    options: Partial<LonggenOptions>,
+    options: Partial<LonggenOptions> & { readonly blockSize: number },
     names: { readonly mask: string; readonly out: string; readonly mass: string },
   ): Promise<{ mask: Uint8Array; density: number }> => {
     using plan = longgen(options).plan(scope, q, k);
@@ -40,6 +48,7 @@ export const replayLonggen: Replay = async (device, file, params) => {
     const replay = await checkPlan(scope, file, params, plan, { out: names.out });
     checks.push(...replay.checks);
     checks.push(compare(names.mass, [await plan.recall(q, k)], [numberOf(params, names.mass)], 1e-5));
+    checks.push(...await replayStep(scope, file, options, names.out));
     return { mask, density: replay.density };
   };
   const { mask, density } = await check(strided, {
@@ -57,3 +66,34 @@ export const replayLonggen: Replay = async (device, file, params) => {
   checks.push(compareSelections("full_layers", longgen.middleThird(numberOf(params, "num_layers")), full));
   return { checks, density };
 };
+
+/** The last query again, by the lists of the selection and over the pages that a cache keeps. */
+async function replayStep(
+  d: Device,
+  file: SafetensorsFile,
+  options: Partial<LonggenOptions> & { readonly blockSize: number },
+  name: string,
+): Promise<Check[]> {
+  const [q, k, v] = [upload(d, file, "q"), upload(d, file, "k"), upload(d, file, "v")];
+  const [queryHeads, total, headDim] = q.shape as [number, number, number];
+  const [heads, { blockSize: page }] = [k.shape[0]!, options];
+  const last = (x: Tensor): Tensor => reshape(d, slice(d, x, 1, total - 1), [queryHeads, headDim]);
+  const [query, rows] = [last(q), denseRows(k, v)];
+
+  using selection = longgen(options).start(d, { queryHeads, heads, headDim, layer: 0 });
+  selection.append(k);
+  const listed = decodeRows(d, query, rows, { total, ...selection.choose(d, query, total) });
+
+  const blocks = Math.ceil(total / page);
+  const retains = longgen.retains({ heads: queryHeads, kvHeads: heads }, options);
+  const places = table(d, [heads, blocks], (i) => {
+    return retains(Math.floor(i / blocks), i % blocks, blocks - 1) ? i % blocks : -1;
+  });
+  const retained = decodeRows(d, query, { ...rows, table: places, page }, { total });
+
+  const expected = await last(upload(d, file, name)).read();
+  return [
+    compare(`${name}, last query decoded`, await listed.out.read(), expected, 1e-4),
+    compare(`${name}, decoded over what is kept`, await retained.out.read(), expected, 1e-4),
+  ];
+}

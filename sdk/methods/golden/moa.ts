@@ -5,6 +5,7 @@
  */
 import { attention } from "../../attention/attention.ts";
 import type { Device } from "../../device/device.ts";
+import { decodeRows } from "../../device/ops/cached_rows.ts";
 import { concat } from "../../device/ops/concat.ts";
 import { reshape } from "../../device/ops/reshape.ts";
 import type { Tensor } from "../../device/tensor.ts";
@@ -24,6 +25,7 @@ import { moaCaches, type MoaPlan, moaRingSlots } from "../moa_plan.ts";
 import { type MoaRuleOptions, moaTables } from "../moa_rules.ts";
 import { searchPlan } from "../moa_search.ts";
 import { blockMask } from "./block_mask.ts";
+import { denseRows } from "./dense_rows.ts";
 import { checkPlan, integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
 
 /** Everything in the file. */
@@ -161,7 +163,17 @@ async function replayInference(
   using step = moa(options).plan(d, query, keys);
   await step.validate();
   const { out } = attention(d, query, keys, values, { plan: step });
-  checks.push(compare("out_dec", await out.read(), floats(file, "out_dec"), 1e-4));
+  checks.push(compare("out_dec by the plan", await out.read(), floats(file, "out_dec"), 1e-4));
+  using selection = moa({ ...options, promptLength: undefined })
+    .start(d, { queryHeads: heads, heads: kvHeads, headDim: width, layer: 0 });
+  selection.append(k);
+  selection.append(one("k_dec", kvHeads));
+  const row = reshape(d, query, [heads, width]);
+  const cached = decodeRows(d, row, denseRows(keys, values), {
+    total: tokens + 1,
+    ...selection.choose(d, row, tokens + 1),
+  });
+  checks.push(compare("out_dec", await cached.out.read(), floats(file, "out_dec"), 1e-4));
   const room = shapeOf(file, "ring_slots")[1]!;
   const slots = caches.map((cache) => moaRingSlots(cache, tokens + 1));
   const padded = slots.flatMap((own) => [...own, ...new Array<number>(room - own.length).fill(-1)]);

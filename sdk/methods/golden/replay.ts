@@ -17,8 +17,8 @@ export type Params = Readonly<Record<string, unknown>>;
 /** What a replay found. */
 export interface MethodReplay {
   readonly checks: readonly Check[];
-  /** Kept fraction of the visible area, mean over heads. */
-  readonly density: number;
+  /** Kept fraction of the visible area, mean over heads, where there is a plan. */
+  readonly density?: number | undefined;
 }
 
 /** Replays one golden file. */
@@ -47,7 +47,7 @@ export async function checkPlan(
   params: Params,
   plan: Plan,
   names: { readonly q?: string; readonly k?: string; readonly v?: string; readonly out?: string } = {},
-): Promise<MethodReplay> {
+): Promise<MethodReplay & { readonly density: number }> {
   using scope = device.scope();
   const [q, k, v] = [names.q ?? "q", names.k ?? "k", names.v ?? "v"].map((name) => upload(scope, file, name));
   await plan.validate();

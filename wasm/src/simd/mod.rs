@@ -84,6 +84,32 @@ mod tests {
     }
 
     #[test]
+    fn unzip_undoes_zip() {
+        let [a, b] = [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]].map(F32x4::new);
+        let [low, high] = a.zip(b);
+        assert_eq!((low.array(), high.array()), ([0.0, 4.0, 1.0, 5.0], [2.0, 6.0, 3.0, 7.0]));
+        assert_eq!(low.unzip(high).map(F32x4::array), [a, b].map(F32x4::array));
+    }
+
+    #[test]
+    fn swizzle_takes_bytes_by_their_index() {
+        let bytes: [u8; 16] = std::array::from_fn(|i| 200 + i as u8);
+        let mut from: [u8; 16] = std::array::from_fn(|i| 15 - i as u8);
+        from[2] = 0x80;
+        // SAFETY: both have 16 bytes.
+        let [x, from] = [bytes, from].map(|b| unsafe { I32x4::load(b.as_ptr()) });
+        let got = x.swizzle(from).array().map(i32::to_le_bytes).concat();
+        let want: Vec<u8> = (0..16).map(|i| if i == 2 { 0 } else { 215 - i }).collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn halves_keep_their_signs() {
+        let x = I32x4::new([0x0002_ffff, 0x7fff_8000u32 as i32, 3, -1]);
+        assert_eq!(x.halves().map(I32x4::array), [[-1, 2, -32768, 32767], [3, 0, -1, -1]]);
+    }
+
+    #[test]
     fn max_lane_is_nan_when_any_lane_is() {
         for i in 0..4 {
             let mut lanes = [1.0, 2.0, 3.0, 4.0];

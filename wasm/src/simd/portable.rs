@@ -83,6 +83,16 @@ impl F32x4 {
     pub fn eq(self, b: Self) -> I32x4 {
         I32x4(std::array::from_fn(|i| -i32::from(self.0[i] == b.0[i])))
     }
+    /// Lanes of both in turn: a0 b0 a1 b1, a2 b2 a3 b3.
+    pub fn zip(self, b: Self) -> [Self; 2] {
+        let (a, b) = (self.0, b.0);
+        [Self([a[0], b[0], a[1], b[1]]), Self([a[2], b[2], a[3], b[3]])]
+    }
+    /// Even lanes of both, odd lanes of both.
+    pub fn unzip(self, b: Self) -> [Self; 2] {
+        let (a, b) = (self.0, b.0);
+        [Self([a[0], a[2], b[0], b[2]]), Self([a[1], a[3], b[1], b[3]])]
+    }
     /// Rows of a 4 x 4 block to its columns.
     pub fn transpose(r: [Self; 4]) -> [Self; 4] {
         std::array::from_fn(|i| Self(std::array::from_fn(|j| r[j].0[i])))
@@ -98,6 +108,31 @@ impl I32x4 {
     }
     pub fn array(self) -> [i32; 4] {
         self.0
+    }
+    fn of_bytes(b: [u8; 16]) -> Self {
+        Self(std::array::from_fn(|i| i32::from_le_bytes(std::array::from_fn(|j| b[4 * i + j]))))
+    }
+    fn bytes(self) -> [u8; 16] {
+        std::array::from_fn(|i| self.0[i / 4].to_le_bytes()[i % 4])
+    }
+    /// 16 bytes.
+    /// # Safety
+    /// 16 bytes can be read at `p`.
+    pub unsafe fn load(p: *const u8) -> Self {
+        // SAFETY: by contract.
+        Self::of_bytes(unsafe { p.cast::<[u8; 16]>().read() })
+    }
+    /// Byte i of the result is byte `from[i]` of `self`, 0 where the upper bit of `from[i]` is set; other indices are below 16.
+    pub fn swizzle(self, from: Self) -> Self {
+        let (x, from) = (self.bytes(), from.bytes());
+        Self::of_bytes(from.map(|i| if i < 128 { x[usize::from(i)] } else { 0 }))
+    }
+    /// The eight 16-bit values, sign-extended.
+    pub fn halves(self) -> [Self; 2] {
+        let b = self.bytes();
+        [0, 8].map(|at| {
+            Self(std::array::from_fn(|i| i32::from(i16::from_le_bytes([b[at + 2 * i], b[at + 2 * i + 1]]))))
+        })
     }
     /// Four 16-bit values, sign-extended.
     /// # Safety

@@ -111,6 +111,22 @@ impl F32x4 {
     pub fn eq(self, b: Self) -> I32x4 {
         I32x4(f32x4_eq(self.0, b.0))
     }
+    /// Lanes of both in turn: a0 b0 a1 b1, a2 b2 a3 b3.
+    #[inline(always)]
+    pub fn zip(self, b: Self) -> [Self; 2] {
+        [
+            Self(i32x4_shuffle::<0, 4, 1, 5>(self.0, b.0)),
+            Self(i32x4_shuffle::<2, 6, 3, 7>(self.0, b.0)),
+        ]
+    }
+    /// Even lanes of both, odd lanes of both.
+    #[inline(always)]
+    pub fn unzip(self, b: Self) -> [Self; 2] {
+        [
+            Self(i32x4_shuffle::<0, 2, 4, 6>(self.0, b.0)),
+            Self(i32x4_shuffle::<1, 3, 5, 7>(self.0, b.0)),
+        ]
+    }
     /// Rows of a 4 x 4 block to its columns.
     #[inline(always)]
     pub fn transpose(r: [Self; 4]) -> [Self; 4] {
@@ -144,6 +160,31 @@ impl I32x4 {
             i32x4_extract_lane::<2>(self.0),
             i32x4_extract_lane::<3>(self.0),
         ]
+    }
+    /// 16 bytes.
+    /// # Safety
+    /// 16 bytes can be read at `p`.
+    #[inline(always)]
+    pub unsafe fn load(p: *const u8) -> Self {
+        // SAFETY: by contract; v128.load takes any alignment.
+        Self(unsafe { v128_load(p.cast()) })
+    }
+    /// Byte i of the result is byte `from[i]` of `self`, 0 where the upper bit of `from[i]` is set; other indices are below 16.
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    pub fn swizzle(self, from: Self) -> Self {
+        Self(i8x16_relaxed_swizzle(self.0, from.0))
+    }
+    /// Byte i of the result is byte `from[i]` of `self`, 0 where the upper bit of `from[i]` is set; other indices are below 16.
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    pub fn swizzle(self, from: Self) -> Self {
+        Self(i8x16_swizzle(self.0, from.0))
+    }
+    /// The eight 16-bit values, sign-extended.
+    #[inline(always)]
+    pub fn halves(self) -> [Self; 2] {
+        [Self(i32x4_extend_low_i16x8(self.0)), Self(i32x4_extend_high_i16x8(self.0))]
     }
     /// Four 16-bit values, sign-extended.
     /// # Safety

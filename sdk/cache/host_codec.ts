@@ -1,0 +1,125 @@
+/**
+ * Rows outside the device: how a chunk of tokens becomes bytes, and how single tokens come back.
+ *
+ * @module
+ */
+import type { Device } from "../device/device.ts";
+import { type DType, DTYPE_BYTES } from "../device/ops.ts";
+import type { CachedRows } from "../device/ops/cached_rows.ts";
+import { concat } from "../device/ops/concat.ts";
+import { slice } from "../device/ops/slice.ts";
+import type { Tensor } from "../device/tensor.ts";
+import type { ChunkPool, Run } from "./chunk_pool.ts";
+import type { RowCodec } from "./row_codec.ts";
+
+/** One token of one head in a piece. */
+export interface Wanted {
+  /** Number of the piece. */
+  readonly slot: number;
+  readonly head: number;
+  /** Counted within the piece. */
+  readonly token: number;
+}
+
+/** Rows that were fetched, on the device: those of {@linkcode CachedRows} but for what they are tokens of. */
+export type FetchedRows = Omit<CachedRows, "first" | "rows">;
+
+/** Turns rows into bytes and back. */
+export interface HostCodec {
+  /** Form of the rows that wait on the device and of those that come back. */
+  readonly rows: RowCodec;
+  /** Begins to read the first `count` rows. Their memory may change at once after the call. */
+  pack(device: Device, rows: CachedRows, count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Brings tokens back.
+   *
+   * @param wanted `perHead` tokens of every head, one head after the other; undefined entries give rows without meaning.
+   * @param chunk Tokens of a piece.
+   */
+  fetch(
+    device: Device,
+    pool: ChunkPool,
+    wanted: readonly (Wanted | undefined)[],
+    perHead: number,
+    chunk: number,
+  ): Promise<FetchedRows>;
+}
+
+/** Rows as the codec stores them: a piece holds [heads, chunk, (key row, value row)], then the numbers beside them in the same order. */
+export function rowHostCodec(codec: RowCodec, heads: number, headDim: number): HostCodec {
+  const rowBytes = 2 * codec.width * DTYPE_BYTES[codec.dtype];
+  const pairBytes = 2 * codec.pairs * 4;
+  return {
+    rows: codec,
+    async pack(device, rows, count) {
+      using scope = device.scope();
+      const first = (x: Tensor, head = 0): Tensor => {
+        const part = slice(scope, x, 0, head, head + heads);
+        return slice(scope, part, 1, 0, count);
+      };
+      const tensors = [concat(scope, [first(rows.k), first(rows.v)], 2)];
+      if (rows.meta) tensors.push(concat(scope, [first(rows.meta), first(rows.meta, heads)], 2));
+      const parts = await Promise.all(tensors.map(readBytes));
+      const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        bytes.set(part, at);
+        at += part.length;
+      }
+      return bytes;
+    },
+    async fetch(device, pool, wanted, perHead, chunk) {
+      const rows = new Uint8Array(heads * perHead * rowBytes);
+      const pairs = new Uint8Array(heads * perHead * pairBytes);
+      const runs: Run[] = [];
+      for (const [i, token] of wanted.entries()) {
+        if (token === undefined) continue;
+        const record = token.head * chunk + token.token;
+        runs.push({
+          slot: token.slot,
+          offset: record * rowBytes,
+          into: rows.subarray(i * rowBytes, (i + 1) * rowBytes),
+        });
+        if (pairBytes > 0) {
+          const offset = heads * chunk * rowBytes + record * pairBytes;
+          runs.push({ slot: token.slot, offset, into: pairs.subarray(i * pairBytes, (i + 1) * pairBytes) });
+        }
+      }
+      await pool.read(runs);
+      return uploadRows(device, codec, { heads, headDim, perHead }, rows, pairs);
+    },
+  };
+}
+
+/** Rows [heads, perHead, (key row, value row)] and the numbers beside them, as tensors of their own. */
+export function uploadRows(
+  device: Device,
+  codec: RowCodec,
+  { heads, headDim, perHead }: { readonly heads: number; readonly headDim: number; readonly perHead: number },
+  rows: Uint8Array<ArrayBuffer>,
+  pairs: Uint8Array<ArrayBuffer>,
+): FetchedRows {
+  using scope = device.scope();
+  const both = scope.tensor(typed(rows, codec.dtype), [heads, perHead, 2 * codec.width]);
+  const half = (x: Tensor, part: number, width: number): Tensor =>
+    slice(scope, x, 2, part * width, (part + 1) * width);
+  const [k, v] = [0, 1].map((part) => scope.keep(half(both, part, codec.width)));
+  const strides = { kHead: perHead * headDim, vHead: perHead * headDim };
+  const found = { form: codec.form, k: k!, v: v!, kvHeads: heads, headDim, group: codec.group, ...strides };
+  if (codec.pairs === 0) return found;
+  const beside = scope.tensor(typed(pairs, "f32"), [heads, perHead, 2 * codec.pairs]);
+  const meta = scope.keep(concat(scope, [half(beside, 0, codec.pairs), half(beside, 1, codec.pairs)], 0));
+  return { ...found, meta, metaHead: perHead * codec.pairs, vMetaAt: heads * perHead * codec.pairs };
+}
+
+function typed(bytes: Uint8Array<ArrayBuffer>, dtype: DType): Float32Array | Uint16Array | Uint8Array {
+  if (dtype === "f32") return new Float32Array(bytes.buffer);
+  return dtype === "f16" ? new Uint16Array(bytes.buffer) : bytes;
+}
+
+/** The bytes of a tensor of any type. */
+export async function readBytes(tensor: Tensor): Promise<Uint8Array> {
+  const read = tensor.read as (as: DType) => Promise<Float32Array>;
+  const { buffer, byteOffset, byteLength } = await read.call(tensor, tensor.dtype);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

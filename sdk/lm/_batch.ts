@@ -1,0 +1,125 @@
+/**
+ * Sequences that step together.
+ *
+ * @module
+ */
+import { concat, gather, reshape, scoped, type Tensor } from "../device/mod.ts";
+import type { Row } from "./_row.ts";
+import type { LanguageModel } from "./language_model.ts";
+import { Sampler, type SamplingOptions } from "./sampler.ts";
+
+/** Tokens that were drawn and are being read. */
+export interface Drawn {
+  /** Whose they are. */
+  readonly rows: readonly Row[];
+  /** i32 [count, rows]. */
+  readonly ids: Promise<Int32Array>;
+}
+
+/** Rows on the device: drawn tokens go from step to step without being read. */
+export class Batch {
+  readonly #lm: LanguageModel;
+  readonly #sampler: Sampler;
+  #rows: readonly Row[];
+  /** Of the tokens that follow; only before the first draw. */
+  #logits: Tensor | undefined;
+  /** i32 [rows]: what was drawn last. */
+  #ids: Tensor | undefined;
+
+  /** Starts before the prompts. */
+  constructor(lm: LanguageModel, rows: readonly Row[], options: SamplingOptions) {
+    this.#lm = lm;
+    this.#rows = rows;
+    const prompts = rows.map(({ parts }) => parts.prompt);
+    this.#sampler = new Sampler(lm.device, lm.config.vocabSize, prompts, options);
+  }
+
+  /** Reads the prompts. */
+  async prefill(signal?: AbortSignal): Promise<void> {
+    const logits: Tensor[] = [];
+    try {
+      for (const row of this.#rows) {
+        logits.push(await this.#lm.prefill(row.parts.sequence, row.parts.prompt, signal));
+        signal?.throwIfAborted();
+        row.prefilled();
+      }
+      this.#logits = logits.length === 1
+        ? logits.pop()
+        : scoped(this.#lm.device, (s) => concat(s, logits, 0));
+    } finally {
+      for (const tensor of logits) tensor.dispose();
+    }
+  }
+
+  /** Rows that can go on. */
+  get size(): number {
+    return this.#open().length;
+  }
+
+  /** Draws up to `most` tokens for every row that can go on, and begins to read them. */
+  async draw(most: number, signal?: AbortSignal): Promise<Drawn> {
+    const { device } = this.#lm;
+    this.#keepOpen();
+    const rows = this.#rows;
+    const count = Math.min(most, ...rows.map(({ left }) => left));
+    const drawn: Tensor[] = [];
+    try {
+      for (let i = 0; i < count; i++) {
+        const logits = this.#logits ?? this.#lm.step(rows.map(({ parts }) => parts.sequence), this.#ids!);
+        this.#logits = undefined;
+        try {
+          drawn.push(this.#sampler.next(logits));
+        } finally {
+          logits.dispose();
+        }
+        if (i === 0) this.#ids?.dispose();
+        this.#ids = drawn.at(-1)!;
+        await device.flush(signal);
+      }
+      for (const row of rows) row.left -= count;
+      return { rows, ids: readAll(drawn, rows.length) };
+    } finally {
+      for (const tensor of drawn) if (tensor !== this.#ids) tensor.dispose();
+    }
+  }
+
+  /** Gives its memory back. */
+  dispose(): void {
+    this.#sampler.dispose();
+    this.#logits?.dispose();
+    this.#ids?.dispose();
+  }
+
+  #open(): number[] {
+    return [...this.#rows.keys()].filter((at) =>
+      this.#rows[at]!.finish === undefined && this.#rows[at]!.left > 0
+    );
+  }
+
+  /** Lets rows go that have ended. */
+  #keepOpen(): void {
+    const open = this.#open();
+    if (open.length === this.#rows.length) return;
+    const ids = this.#ids!;
+    this.#rows = open.map((at) => this.#rows[at]!);
+    this.#sampler.keep(open);
+    this.#ids = scoped(
+      this.#lm.device,
+      (s) => gather(s, ids, s.tensor(Int32Array.from(open), [open.length])),
+    );
+    ids.dispose();
+  }
+}
+
+function readAll(drawn: readonly Tensor[], rows: number): Promise<Int32Array> {
+  const [first] = drawn;
+  const all = scoped(
+    first!.device,
+    (s) => reshape(s, drawn.length === 1 ? first! : concat(s, drawn, 0), [-1, rows]),
+  );
+  const ids = all.read("i32");
+  // Nobody may be left to await it when the generation is given up.
+  ids.catch(() => {});
+  all.dispose();
+  return ids;
+}

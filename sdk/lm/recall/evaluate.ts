@@ -1,0 +1,118 @@
+/**
+ * How many questions a model answers right, whatever cache and selector it decodes with.
+ *
+ * @module
+ */
+import type { Device } from "../../device/mod.ts";
+import { concat } from "../../device/ops/concat.ts";
+import type { Tensor } from "../../device/tensor.ts";
+import type { DoubleSparsityProfile } from "../../methods/double_sparsity_profile.ts";
+import { doubleSparsity } from "../../methods/double_sparsity.ts";
+import { type Planner, planner } from "../../methods/planner.ts";
+import { CausalLM } from "../causal_lm.ts";
+import type { LanguageModel } from "../language_model.ts";
+import type { ModelSource } from "../open_model.ts";
+import type { RecallText } from "./tasks.ts";
+
+/** Dense attention of the whole prompt at once, before storage rounds or prunes anything. */
+export const densePrompt: Planner = planner("dense", () => "dense");
+
+/** What came of a question. */
+export interface RecallAnswer {
+  /** Tokens from the statement to the question. */
+  readonly distance: number;
+  /** Whether the best token was the right one at every token of the answer. */
+  readonly right: boolean;
+}
+
+/** What came of a text. */
+export interface RecallAnswers {
+  /** Its questions in order. */
+  readonly answers: readonly RecallAnswer[];
+  /** Bytes of the keys and values at its end. */
+  readonly bytes: number;
+  /** Tokens that were decoded one by one. */
+  readonly decoded: number;
+}
+
+/**
+ * Asks the questions of a text: what stands before the first one is the prompt, the questions and their right answers are decoded token by token.
+ *
+ * @param lm The model, with its cache and selector.
+ * @param text The text.
+ * @param signal Gives up; its reason is thrown.
+ * @returns What was answered.
+ */
+export async function answerQuestions(
+  lm: LanguageModel,
+  text: RecallText,
+  signal?: AbortSignal,
+): Promise<RecallAnswers> {
+  const { ids, questions } = text;
+  const begin = questions[0]!.at;
+  const asked = new Set(questions.flatMap(({ answerAt, answer }) => answer.map((_, i) => answerAt + i - 1)));
+  const last = Math.max(...asked);
+  const sequence = lm.sequence();
+  const rows: Tensor[] = [];
+  try {
+    (await lm.prefill(sequence, ids.slice(0, begin), signal)).dispose();
+    for (let at = begin; at <= last; at++) {
+      signal?.throwIfAborted();
+      const id = lm.device.tensor(ids.slice(at, at + 1), [1]);
+      const logits = lm.step([sequence], id);
+      id.dispose();
+      if (asked.has(at)) rows.push(logits);
+      else logits.dispose();
+    }
+    using scope = lm.device.scope();
+    const values = await concat(scope, rows, 0).read();
+    const guesses = rows.map((_, i) => best(values, i * lm.config.vocabSize, lm.config.vocabSize));
+    let next = 0;
+    const answers = questions.map(({ distance, answer }) => {
+      const own = guesses.slice(next, next += answer.length);
+      return { distance, right: answer.every((id, i) => own[i] === id) };
+    });
+    return { answers, bytes: sequence.bytes, decoded: last - begin + 1 };
+  } finally {
+    sequence.dispose();
+    for (const row of rows) row.dispose();
+  }
+}
+
+function best(values: ArrayLike<number>, from: number, count: number): number {
+  let found = 0;
+  for (let i = 1; i < count; i++) if (values[from + i]! > values[from + found]!) found = i;
+  return found;
+}
+
+/**
+ * Finds the label channels of a model for Double Sparsity, from its queries and keys on some texts.
+ *
+ * @param source The model.
+ * @param device What computes.
+ * @param texts Token ids of each text.
+ * @returns The profile.
+ */
+export async function calibrateOn(
+  source: ModelSource,
+  device: Device,
+  texts: readonly Int32Array[],
+): Promise<DoubleSparsityProfile> {
+  using scope = device.scope();
+  const samples: { layer: number; q: Tensor; k: Tensor }[] = [];
+  const capture: Planner = {
+    name: "capture",
+    plan: (d, q, k, state) => {
+      // The model frees its own.
+      samples.push({ layer: state?.layer ?? 0, q: concat(scope, [q], 0), k: concat(scope, [k], 0) });
+      return densePrompt.plan(d, q, k);
+    },
+  };
+  using lm = await CausalLM.load(source, { device, prefill: capture });
+  for (const ids of texts) {
+    const sequence = lm.sequence();
+    (await lm.prefill(sequence, ids)).dispose();
+    sequence.dispose();
+  }
+  return await doubleSparsity.calibrate(device, samples);
+}

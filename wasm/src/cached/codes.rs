@@ -1,0 +1,173 @@
+//! Rows of codes with a step and a smallest value for every group of elements.
+
+use super::{Matrix, sets};
+use crate::simd::{F32x4, I32x4};
+use crate::view::{View, ViewMut};
+
+/// The rows of one key head.
+#[derive(Clone, Copy)]
+pub struct Codes {
+    pub data: View<u8>,
+    /// The head's first element.
+    pub first: usize,
+    pub bits: usize,
+    /// (step, min) of every group.
+    pub meta: View<f32>,
+    pub dim: usize,
+    /// Elements of a group.
+    pub group: usize,
+}
+
+/// Queries as `Codes::score` takes them.
+#[derive(Clone, Copy)]
+pub struct CodeQueries {
+    /// Element d is divided by the weight of its code's lowest bit in a word of 32 bits, but for a word's last code.
+    pub q: Matrix,
+    /// Sums of the queries over every group.
+    pub sums: Matrix,
+}
+
+impl Codes {
+    /// Whether groups are whole words of 32 bits, as `score` needs them.
+    pub fn has_words(&self) -> bool {
+        (self.group * self.bits).is_multiple_of(32) && (self.first * self.bits).is_multiple_of(8)
+    }
+
+    /// Prepares the query of a head for `score`; `q` is scaled.
+    pub fn prepare(&self, head: usize, q: View<f32>, to: CodeQueries) {
+        let per = 32 / self.bits;
+        for d in 0..self.dim {
+            let low = if d % per == per - 1 { 0 } else { d % per * self.bits };
+            to.q.row(head).set(d, q.at(d) / (1u64 << low) as f32);
+        }
+        for g in 0..self.dim / self.group {
+            let sum = (g * self.group..(g + 1) * self.group).map(|d| q.at(d)).sum();
+            to.sums.row(head).set(g, sum);
+        }
+    }
+
+    /// Scores of `n` rows, which lie at places `at(j)`, four rows side by side.
+    pub fn score(
+        &self,
+        at: impl Fn(usize) -> usize + Copy,
+        n: usize,
+        q: CodeQueries,
+        heads: usize,
+        out: Matrix,
+    ) {
+        sets(heads, |first, size| {
+            let q = CodeQueries { q: q.q.rows(first), sums: q.sums.rows(first) };
+            let out = out.rows(first);
+            match (self.bits, size) {
+                (4, 4) => self.score_set::<4, 4>(at, n, q, out),
+                (4, 2) => self.score_set::<4, 2>(at, n, q, out),
+                (4, _) => self.score_set::<4, 1>(at, n, q, out),
+                (_, 4) => self.score_set::<8, 4>(at, n, q, out),
+                (_, 2) => self.score_set::<8, 2>(at, n, q, out),
+                _ => self.score_set::<8, 1>(at, n, q, out),
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn score_set<const BITS: usize, const H: usize>(
+        &self,
+        at: impl Fn(usize) -> usize,
+        n: usize,
+        q: CodeQueries,
+        out: Matrix,
+    ) {
+        let per = 32 / BITS;
+        let bytes = self.dim * BITS / 8;
+        let groups = self.dim / self.group;
+        let data = self.data.from(self.first * BITS / 8);
+        let mask = std::hint::black_box((1u32 << BITS) - 1) as i32;
+        let masks: [I32x4; 8] = std::array::from_fn(|i| I32x4::splat(mask.wrapping_shl((i * BITS) as u32)));
+        for j in (0..n).step_by(4) {
+            let count = (n - j).min(4);
+            let rows: [usize; 4] = std::array::from_fn(|r| at(j + r.min(count - 1)));
+            let run =
+                count == 4 && rows[3] == rows[0] + 3 && rows[2] == rows[0] + 2 && rows[1] == rows[0] + 1;
+            let mut scores = [F32x4::splat(0.0); H];
+            for g in 0..groups {
+                let mut dots = [F32x4::splat(0.0); H];
+                for w in g * self.group / per..(g + 1) * self.group / per {
+                    let words = if run && bytes == 4 {
+                        // SAFETY: `ptr` has checked the extent.
+                        unsafe { I32x4::load(data.ptr(rows[0] * 4, 16)) }
+                    } else {
+                        I32x4::new(rows.map(|row| word(data, row * bytes + 4 * w)))
+                    };
+                    for i in 0..per {
+                        let code =
+                            if i == per - 1 { words.shr_u(32 - BITS as u32) } else { words.and(masks[i]) };
+                        let code = code.to_float();
+                        for h in 0..H {
+                            dots[h] = code.madd(q.q.row(h).read().splat(w * per + i), dots[h]);
+                        }
+                    }
+                }
+                let [step, min] = if run && groups == 1 {
+                    self.meta.four(2 * rows[0]).unzip(self.meta.four(2 * rows[0] + 4))
+                } else {
+                    [0, 1].map(|i| F32x4::new(rows.map(|row| self.meta.at(2 * (row * groups + g) + i))))
+                };
+                for h in 0..H {
+                    let lowest = min.madd(q.sums.row(h).read().splat(g), scores[h]);
+                    scores[h] = step.madd(dots[h], lowest);
+                }
+            }
+            for (h, score) in scores.into_iter().enumerate() {
+                out.row(h).put_part(j, count, score);
+            }
+        }
+    }
+
+    /// The row at a place as floats.
+    pub fn load(&self, place: usize, out: ViewMut<f32>) {
+        let groups = self.dim / self.group;
+        for g in 0..groups {
+            let pair = 2 * (place * groups + g);
+            let (step, min) = (self.meta.at(pair), self.meta.at(pair + 1));
+            let (steps, mins) = (F32x4::splat(step), F32x4::splat(min));
+            let begin = self.first + place * self.dim + g * self.group;
+            let out = out.from(g * self.group);
+            let whole = if self.bits == 8 || begin.is_multiple_of(2) { self.group / 8 * 8 } else { 0 };
+            for d in (0..whole).step_by(8) {
+                for (i, codes) in self.eight(begin + d).into_iter().enumerate() {
+                    out.put(d + 4 * i, codes.madd(steps, mins));
+                }
+            }
+            for d in whole..self.group {
+                out.set(d, F32x4::splat(self.code(begin + d)).madd(steps, mins).array()[0]);
+            }
+        }
+    }
+
+    /// Codes of eight elements from one that begins a byte on.
+    #[inline(always)]
+    fn eight(&self, element: usize) -> [F32x4; 2] {
+        // SAFETY: `ptr` has checked the extent.
+        let four = |at: usize| unsafe { I32x4::load_u8(self.data.ptr(at, 4)) };
+        if self.bits == 8 {
+            return [four(element).to_float(), four(element + 4).to_float()];
+        }
+        let both = four(element / 2);
+        both.and(I32x4::splat(15)).to_float().zip(both.shr(4).to_float())
+    }
+
+    #[inline(always)]
+    fn code(&self, element: usize) -> f32 {
+        f32::from(match self.bits {
+            8 => self.data.at(element),
+            _ => self.data.at(element / 2) >> (element % 2 * 4) & 15,
+        })
+    }
+}
+
+/// Four bytes, the lowest first.
+#[inline(always)]
+fn word(data: View<u8>, at: usize) -> i32 {
+    // SAFETY: `ptr` has checked the extent; little-endian as the words of WASM are.
+    i32::from_le(unsafe { data.ptr(at, 4).cast::<i32>().read_unaligned() })
+}
