@@ -11,7 +11,7 @@
 
 const LOWEST = -3.4e38;
 const D4: u32 = D / 4u;
-/// Value tiles of a token.
+/// Value tiles of a token: 1, 2, 4 or 8.
 const WIDE: u32 = D / 64u;
 /// Tiles that are unpacked at once, and that are multiplied at once.
 const BATCH: u32 = 16u;
@@ -19,6 +19,8 @@ const ROWS: u32 = 8u;
 const BATCHES: u32 = D / BATCH;
 /// Of ROWS, those of one value tile of a token.
 const TOKENS: u32 = ROWS / WIDE;
+const KIND_k = 0u;
+const KIND_v = 1u;
 /// Distance of what a thread puts beside what the others put there; the odd one spreads it over the banks.
 const BESIDE: u32 = 65u;
 
@@ -34,7 +36,9 @@ alias H = f32;
 //#end
 
 /// Two batches of tiles as they are unpacked, or what threads swap.
-var<workgroup> stage: array<f32, BESIDE * 8u * 4u>;
+var<workgroup> stage: array<f32, BESIDE * 32u>;
+/// What `tiles` says of the group's tiles: of keys, then of values.
+var<workgroup> notes: array<u32, 6u * D>;
 var<workgroup> queries: array<H, D>;
 /// Scores, then their exponentials.
 var<workgroup> powers: array<H, 64>;
@@ -48,27 +52,27 @@ fn head_of(h: H, r: u32) -> f32 {
 //#end
 }
 
-/// Where the tiles of a batch lie and how many words they have; for values those of the thread's own run of tiles.
+/// Where neighbouring tiles lie and how many words they have.
 struct Run {
-  word: u32,
+  first: u32,
   words: u32,
 }
 
-fn run_of(notes: u32, base: u32, first: u32, count: u32) -> Run {
-  let a = notes + 3u * first;
-  let z = notes + 3u * (first + count - 1u);
-  let last = (countOneBits(tiles[z]) + countOneBits(tiles[z + 1u]) + 7u) / 8u * 4u;
-  return Run(base / 2u + tiles[a + 2u], min(tiles[z + 2u] + last - tiles[a + 2u], 32u * count));
+fn run_of(tile: u32, count: u32) -> Run {
+  let first = notes[3u * tile + 2u];
+  let last = 3u * (tile + count - 1u);
+  let words = (countOneBits(notes[last]) + countOneBits(notes[last + 1u]) + 7u) / 8u * 4u;
+  return Run(first, min(notes[last + 2u] + words - first, 32u * count));
 }
 
 /// Adds what a tile says of the octet of `part`: each of its 8 elements times a weight for each query head.
 fn add(sums: ptr<function, array<H, 8>>, tile: u32, part: u32, base: u32, weight: H) {
-  let first = tiles[tile];
+  let first = notes[3u * tile];
   let late = part >= 4u;
-  let word = select(first, tiles[tile + 1u], late);
+  let word = select(first, notes[3u * tile + 1u], late);
   let shift = 24u - 8u * (part % 4u);
   let bits = word >> shift;
-  var i = base + countOneBits((bits >> 8u)) + select(0u, countOneBits(first), late);
+  var i = base + 2u * notes[3u * tile + 2u] + countOneBits(bits >> 8u) + select(0u, countOneBits(first), late);
 //#for b in 0..8
   {
     let there = (bits & (128u >> $bu)) != 0u;
@@ -115,7 +119,6 @@ fn main(at: Place, me: Lane) {
   // The value tile of a token, and which token, that this thread adds.
   let tile_of = row / TOKENS;
   let token_of = row % TOKENS;
-  let wide = tile_of < WIDE;
   let k_base = p.kBase + kv_head * p.kHead;
   let v_base = p.vBase + kv_head * p.vHead;
   let k_notes = p.kNotes + kv_head * p.notesHead;
@@ -155,47 +158,62 @@ fn main(at: Place, me: Lane) {
     // A group between sink and window has nothing to read.
     if (i32(p.first + 64u * g) >= sink && i32(p.total) - 64 - i32(p.first + 64u * g) >= window) { continue; }
 //#end
+    for (var i = me.local; i < 3u * D; i += 64u) {
+      notes[i] = tiles[k_notes + 3u * g * D + i];
+      notes[3u * D + i] = tiles[v_notes + 3u * g * D + i];
+    }
+    workgroupBarrier();
     var dots: array<H, 8>;
 //#for t in k v
     {
-      // Of the values a batch takes as many tokens of each tile of a token.
+      // A batch is 16 columns of the keys, or all tiles of 16 / WIDE tokens; then the threads of each tile unpack its run.
       let values = KIND_$t == 1u;
       let count = select(BATCH, 2u * TOKENS, values);
-      let wide_lanes = select(64u, 8u * TOKENS, values);
-      let in_run = select(me.local, me.local % (8u * TOKENS), values);
-      let from_ = select(0u, 64u * min(tile_of, WIDE - 1u), values);
+      let lanes = select(64u, 8u * TOKENS, values);
+      let lane = me.local % lanes;
+      let of_run = select(row, token_of, values);
+      let first = select(0u, D + 64u * tile_of, values);
       let room = select(0u, 64u * count * tile_of, values);
-      let pulls = !values || wide;
-      var run = run_of($t_notes, $t_base, g * D + from_, count);
+      var run = Run();
 //#for i in 0..8
-      var w$i = $t[run.word + min(in_run + $iu * wide_lanes, max(run.words, 1u) - 1u)];
+      var w$i = 0u;
 //#end
-      for (var n = 0u; n < BATCHES; n++) {
-        let half = n % 2u * 64u * BATCH;
-//#for i in 0..8
-        if (pulls && in_run + $iu * wide_lanes < run.words) {
-          let both = unpack2x16float(w$i);
-          stage[half + room + 2u * (in_run + $iu * wide_lanes)] = both.x;
-          stage[half + room + 2u * (in_run + $iu * wide_lanes) + 1u] = both.y;
-        }
-//#end
-        workgroupBarrier();
+      for (var n = 0u; n <= BATCHES; n++) {
+        // What is asked for here is unpacked in the next round.
+        let half = room + n % 2u * 64u * BATCH;
         let now = run;
-        let first = g * D + from_ + n * count;
-        if (n + 1u < BATCHES) {
-          run = run_of($t_notes, $t_base, first + count, count);
+        if (n > 0u) {
 //#for i in 0..8
-          w$i = $t[run.word + min(in_run + $iu * wide_lanes, max(run.words, 1u) - 1u)];
+          if (lane + $iu * lanes < now.words) {
+            let both = unpack2x16float(w$i);
+            stage[half + 2u * (lane + $iu * lanes)] = both.x;
+            stage[half + 2u * (lane + $iu * lanes) + 1u] = both.y;
+          }
 //#end
+          workgroupBarrier();
         }
-        for (var s = 0u; s < 2u; s++) {
-          let of_run = select(row, token_of, values) + s * select(ROWS, TOKENS, values);
-          let tile = $t_notes + 3u * (first + of_run);
-          let base = half + room + 2u * (tiles[tile + 2u] + $t_base / 2u - now.word);
-          if (values) {
-            if (wide) { add(&mix, tile, part, base, powers[n * count + of_run]); }
-          } else {
-            add(&dots, tile, part, base, queries[n * count + of_run]);
+        if (n < BATCHES) {
+          run = run_of(first + n * count, count);
+          let word = $t_base / 2u + run.first;
+          let last = max(run.words, 1u) - 1u;
+//#for i in 0..4
+          w$i = $t[word + min(lane + $iu * lanes, last)];
+//#end
+          if (run.words > 4u * lanes) {
+//#for i in 4..8
+            w$i = $t[word + min(lane + $iu * lanes, last)];
+//#end
+          }
+        }
+        if (n > 0u) {
+          for (var s = 0u; s < 2u; s++) {
+            let in_batch = (n - 1u) * count + of_run + s * count / 2u;
+            let base = half - 2u * now.first;
+            if (values) {
+              add(&mix, first + in_batch, part, base, powers[in_batch]);
+            } else {
+              add(&dots, in_batch, part, base, queries[in_batch]);
+            }
           }
         }
       }

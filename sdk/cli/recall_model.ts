@@ -10,8 +10,8 @@ import { bitmap } from "../cache/bitmap.ts";
 import type { Storage } from "../cache/storage.ts";
 import { type DeviceKind, openDevice } from "../device/mod.ts";
 import { CausalLM } from "../lm/causal_lm.ts";
-import { answerQuestions, calibrateOn, densePrompt, type RecallAnswers } from "../lm/recall/evaluate.ts";
-import { recallCapacity, type RecallTask, recallText } from "../lm/recall/tasks.ts";
+import { answerQuestions, calibrateOn, densePrompt } from "../lm/recall/evaluate.ts";
+import { recallCapacity, type RecallTask, type RecallText, recallText } from "../lm/recall/tasks.ts";
 import { doubleSparsity } from "../methods/double_sparsity.ts";
 import type { Selector } from "../methods/selector.ts";
 import { textTable } from "./text_table.ts";
@@ -23,7 +23,7 @@ const HELP = `Answers of the recall model by how its cache is kept and read.
 
   --model DIR          the model directory (default sdk/lm/recall)
   --lengths A,B        tokens of a text (default 1024,4096)
-  --texts N            texts of each task and length (default 4)
+  --texts N            texts of pairs and of records of each length, and twice as many of needles (default 4)
   --questions N        questions at the end of a text, at most (default 32)
   --dense-layers A,B   layers in which Double Sparsity reads everything (default 0,1; "none")
   --device KIND        webgpu, wasm or reference (default: the fastest that works)    --threads N
@@ -49,19 +49,20 @@ interface Cell {
   readonly length: number;
   readonly right: number;
   readonly asked: number;
+  /** KV bytes at the end of a text. */
   readonly bytes: number;
-  readonly tokensPerSecond: number;
 }
 
-const TASKS: readonly { readonly name: string; readonly task: RecallTask; readonly share: number }[] = [
-  { name: "pairs", task: "pairs", share: 32 },
-  { name: "records", task: "records", share: 32 },
-  { name: "needle", task: "records", share: Infinity },
+/** Every so many tokens there is a statement, or only one. */
+const TASKS: readonly { readonly name: string; readonly task: RecallTask; readonly every: number }[] = [
+  { name: "pairs", task: "pairs", every: 32 },
+  { name: "records", task: "records", every: 32 },
+  { name: "needle", task: "records", every: Infinity },
 ];
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
 export async function main(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof readOptions>;
+  let options: Options;
   try {
     options = readOptions(args);
   } catch (error) {
@@ -81,8 +82,8 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run(options: ReturnType<typeof readOptions>): Promise<void> {
-  const { model, lengths, seed, device: prefer, threads, denseLayers } = options;
+async function run(options: Options): Promise<void> {
+  const { model, device: prefer, threads, denseLayers } = options;
   using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
   // The texts of the calibration have seeds of their own.
   const calibration = TASKS.map(({ task }, i) =>
@@ -99,26 +100,116 @@ async function run(options: ReturnType<typeof readOptions>): Promise<void> {
   const cells: Cell[] = [];
   for (const { name: setting, ...attends } of settings) {
     using lm = await CausalLM.load(model, { device, prefill: densePrompt, ...attends });
-    for (const length of lengths) {
-      for (const [i, { name: task, task: kind, share }] of TASKS.entries()) {
-        const begun = performance.now();
-        const answers: RecallAnswers[] = [];
-        for (let t = 0; t < textsOf(options, share); t++) {
-          answers.push(await answerQuestions(lm, textOf(kind, length, share, options.questions, seed + 1000 * t + i)));
-        }
-        const all = answers.flatMap((text) => text.answers);
+    for (const length of options.lengths) {
+      for (const task of TASKS.keys()) {
         cells.push({
           setting,
-          task,
+          task: TASKS[task]!.name,
           length,
-          right: all.filter(({ right }) => right).length,
-          asked: all.length,
-          bytes: Math.max(...answers.map(({ bytes }) => bytes)),
-          tokensPerSecond: length * answers.length / (performance.now() - begun) * 1000,
+          ...await ask(lm, textsOf(options, task, length)),
         });
-        console.error(`${setting}, ${task} in ${length} tokens: ${cells.at(-1)!.right} of ${all.length} right`);
+        const { right, asked } = cells.at(-1)!;
+        console.error(`${setting}, ${TASKS[task]!.name} in ${length} tokens: ${right} of ${asked} right`);
       }
     }
   }
-  console.log(options.json ? JSON.stringify({ device: device.kind, denseLayers, cells }) : table(cells, lengths));
+  console.log(
+    options.json ? JSON.stringify({ device: device.kind, denseLayers, cells }, undefined, 2) : report(cells),
+  );
 }
+
+async function ask(
+  lm: CausalLM,
+  texts: readonly RecallText[],
+): Promise<Pick<Cell, "right" | "asked" | "bytes">> {
+  const sum = { right: 0, asked: 0, bytes: 0 };
+  for (const text of texts) {
+    const { answers, bytes } = await answerQuestions(lm, text);
+    sum.right += answers.filter(({ right }) => right).length;
+    sum.asked += answers.length;
+    sum.bytes = Math.max(sum.bytes, bytes);
+  }
+  return sum;
+}
+
+function textsOf({ texts, questions, seed }: Options, index: number, tokens: number): RecallText[] {
+  const { task, every } = TASKS[index]!;
+  const wanted = Math.max(1, Math.floor(tokens / every));
+  const asked = Math.min(questions, wanted, recallCapacity(task, tokens, 0) >> 1);
+  const statements = Math.min(wanted, recallCapacity(task, tokens, asked));
+  const count = every === Infinity ? 2 * texts : texts;
+  return Array.from(
+    { length: count },
+    (_, i) => recallText({ task, tokens, statements, questions: asked, seed: seed + 1000 * i + index }),
+  );
+}
+
+/** Shares of right answers as a table. */
+function report(cells: readonly Cell[]): string {
+  const settings = [...new Set(cells.map(({ setting }) => setting))];
+  const columns = cells.filter(({ setting }) => setting === settings[0]);
+  const header = ["cache", ...columns.map(({ task, length }) => `${task} ${length}`), "all", "KV bytes"];
+  const rows = settings.map((name) => {
+    const own = cells.filter(({ setting }) => setting === name);
+    const sum = (of: (cell: Cell) => number): number => own.reduce((total, cell) => total + of(cell), 0);
+    return [
+      name,
+      ...own.map(({ right, asked }) => percent(right / asked)),
+      percent(sum(({ right }) => right) / sum(({ asked }) => asked)),
+      `${Math.max(...own.map(({ bytes }) => bytes))}`,
+    ];
+  });
+  return `Answers that are right, and the bytes of keys and values at the end of the longest text\n\n${
+    textTable(header, rows)
+  }`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
+
+type Options = ReturnType<typeof readOptions>;
+
+function readOptions(args: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      "model": { type: "string", default: fileURLToPath(new URL("../lm/recall", import.meta.url)) },
+      "lengths": { type: "string", default: "1024,4096" },
+      "texts": { type: "string", default: "4" },
+      "questions": { type: "string", default: "32" },
+      "dense-layers": { type: "string", default: "0,1" },
+      "device": { type: "string" },
+      "threads": { type: "string" },
+      "seed": { type: "string", default: "1" },
+      "json": { type: "boolean", default: false },
+      "help": { type: "boolean", default: false },
+    },
+  });
+  const whole = (name: string, text: string, least: number): number => {
+    const value = Number(text);
+    if (text !== "" && Number.isInteger(value) && value >= least) return value;
+    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
+  };
+  const device = DEVICES.find((kind) => kind === values.device);
+  if (values.device !== undefined && device === undefined) {
+    throw new RangeError(`Cannot use --device ${values.device}: expected ${DEVICES.join(", ")}`);
+  }
+  const layers = values["dense-layers"];
+  return {
+    model: values.model,
+    lengths: values.lengths.split(",").map((text) => whole("lengths", text, 64)),
+    texts: whole("texts", values.texts, 1),
+    questions: whole("questions", values.questions, 1),
+    denseLayers: layers === "none" ? [] : layers.split(",").map((text) => whole("dense-layers", text, 0)),
+    device,
+    threads: values.threads === undefined ? undefined : whole("threads", values.threads, 1),
+    seed: whole("seed", values.seed, 0),
+    json: values.json,
+    help: values.help,
+  };
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

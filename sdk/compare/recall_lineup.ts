@@ -6,6 +6,7 @@
 import { bitmap } from "../cache/bitmap.ts";
 import { decode } from "../cache/decode.ts";
 import { KVCache } from "../cache/kv_cache.ts";
+import { readChoice } from "../cache/read_choice.ts";
 import type { Storage } from "../cache/storage.ts";
 import type { Device } from "../device/device.ts";
 import { slice } from "../device/ops/slice.ts";
@@ -129,20 +130,7 @@ async function readShare(
   const kept = rows.reduce((sum, value) => sum + Number(value !== 0), 0) / rows.length;
   const query = slice(scope, scope.tensor(q, [heads, sample.pairs, headDim]), 1, 0, 1);
   const choice = select && cache.selection(select).choose(scope, scope.view(query, [heads, headDim]), length);
-  if (!choice) return kept;
-  const { list, band, step = 1 } = choice;
-  const [entries, bands] = [await list?.read("i32"), await band?.read("i32")];
-  let tokens = 0;
-  for (let h = 0; h < heads; h++) {
-    const [sink, window] = bands ? [bands[2 * h]!, bands[2 * h + 1]!] : [length, 0];
-    const lists = list?.shape[0] ?? 1;
-    const own = Math.floor(h * lists / heads);
-    const cap = list?.shape[1] ?? 0;
-    const named = entries
-      ? [...entries.subarray(own * cap, (own + 1) * cap)].filter((entry) => entry >= 0)
-        .flatMap((entry) => Array.from({ length: step }, (_, i) => entry * step + i))
-      : Array.from({ length }, (_, t) => t);
-    tokens += named.filter((t) => t < length && (t < sink || length - 1 - t < window)).length;
-  }
-  return kept * tokens / (heads * length);
+  const lists = choice && await readChoice(choice, { heads, queryHeads: heads, length });
+  if (!lists) return kept;
+  return kept * lists.reduce((sum, own) => sum + own.length, 0) / (lists.length * length);
 }

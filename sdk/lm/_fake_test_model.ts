@@ -12,7 +12,8 @@ import {
 } from "../device/mod.ts";
 import { random } from "../testing/random.ts";
 import type { LanguageModel, LanguageModelConfig, Sequence } from "./language_model.ts";
-import type { TextStream, Tokenizer } from "./tokenizer.ts";
+import type { TextStream } from "./text_stream.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 const WIDTH = 8;
 

@@ -5,7 +5,7 @@
  */
 import type { LanguageModel, Sequence } from "./language_model.ts";
 import { StopStrings } from "./stop_strings.ts";
-import type { TextStream } from "./tokenizer.ts";
+import type { TextStream } from "./text_stream.ts";
 
 /** What came of some tokens. */
 interface Taken {

@@ -1,4 +1,5 @@
 import { describe, test } from "node:test";
+import { openWasm } from "../../wasm/mod.ts";
 import { createDevice } from "../device/core_device.ts";
 import { openReference } from "../device/reference/mod.ts";
 import type { Tensor } from "../device/tensor.ts";
@@ -8,7 +9,10 @@ import { filesOf, type RawConfig, type TensorChoice, testModel } from "./_test_m
 import { oracle } from "./_test_oracle.ts";
 import { CausalLM } from "./causal_lm.ts";
 
-const device = createDevice(openReference());
+const DEVICES = {
+  reference: createDevice(openReference()),
+  wasm: createDevice((await openWasm({ threads: 1 })).backend),
+};
 const QKV = ["q_proj", "k_proj", "v_proj"];
 const MLP = ["gate_proj", "up_proj", "down_proj"];
 
@@ -95,42 +99,44 @@ function largest(actual: readonly number[], expected: readonly number[]): number
   return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
 }
 
-describe("CausalLM", () => {
-  CASES.forEach(({ name, config, dtype, ...choice }, at) => {
-    test(`computes ${name} as a plain float64 decoder does, whole and token by token`, async () => {
-      const { model, files } = filesOf(testModel(config, at + 1, choice), dtype);
-      const ids = random(at).ints(21, 0, 40);
-      const expected = oracle(model, [...ids]);
-      using lm = await CausalLM.load(files, { device });
+for (const [title, device] of Object.entries(DEVICES)) {
+  describe(`CausalLM on ${title}`, () => {
+    CASES.forEach(({ name, config, dtype, ...choice }, at) => {
+      test(`computes ${name} as a plain float64 decoder does, whole and token by token`, async () => {
+        const { model, files } = filesOf(testModel(config, at + 1, choice), dtype);
+        const ids = random(at).ints(21, 0, 40);
+        const expected = oracle(model, [...ids]);
+        using lm = await CausalLM.load(files, { device });
 
-      const hidden: number[][] = [];
-      const inspect = async (_: number, x: Tensor): Promise<void> => void hidden.push([...await x.read()]);
-      const logits = await take(await lm.logits(ids, { inspect }));
-      assertEquals(hidden.length, expected.hidden.length);
-      hidden.forEach((rows, i) => assertEquals(largest(rows, expected.hidden[i]!.flat()) < 1e-4, true));
-      assertEquals(largest(logits, expected.logits.flat()) < 1e-4, true);
+        const hidden: number[][] = [];
+        const inspect = async (_: number, x: Tensor): Promise<void> => void hidden.push([...await x.read()]);
+        const logits = await take(await lm.logits(ids, { inspect }));
+        assertEquals(hidden.length, expected.hidden.length);
+        hidden.forEach((rows, i) => assertEquals(largest(rows, expected.hidden[i]!.flat()) < 1e-4, true));
+        assertEquals(largest(logits, expected.logits.flat()) < 1e-4, true);
 
-      using sequence = lm.sequence();
-      const begin = await take(await lm.prefill(sequence, ids.subarray(0, 9)));
-      assertEquals(largest(begin, expected.logits[8]!) < 1e-4, true);
-      const more = await take(await lm.prefill(sequence, ids.subarray(9, 15)));
-      assertEquals(largest(more, expected.logits[14]!) < 1e-4, true);
-      for (let i = 15; i < ids.length; i++) {
-        const next = device.tensor(ids.slice(i, i + 1), [1]);
-        const row = await take(lm.step([sequence], next));
-        next.dispose();
-        assertEquals(largest(row, expected.logits[i]!) < 1e-4, true, `token ${i}`);
+        using sequence = lm.sequence();
+        const begin = await take(await lm.prefill(sequence, ids.subarray(0, 9)));
+        assertEquals(largest(begin, expected.logits[8]!) < 1e-4, true);
+        const more = await take(await lm.prefill(sequence, ids.subarray(9, 15)));
+        assertEquals(largest(more, expected.logits[14]!) < 1e-4, true);
+        for (let i = 15; i < ids.length; i++) {
+          const next = device.tensor(ids.slice(i, i + 1), [1]);
+          const row = await take(lm.step([sequence], next));
+          next.dispose();
+          assertEquals(largest(row, expected.logits[i]!) < 1e-4, true, `token ${i}`);
+        }
+      });
+    });
+
+    test("computes a prompt of several chunks as a plain float64 decoder does, windows included", async () => {
+      for (const config of [llama({ num_hidden_layers: 1 }), { model_type: "mistral", sliding_window: 20 }]) {
+        const { model, files } = filesOf(testModel({ ...config, hidden_size: 8, intermediate_size: 8 }, 5));
+        const ids = random(6).ints(530, 0, 40);
+        using lm = await CausalLM.load(files, { device });
+        const logits = await take(await lm.logits(ids));
+        assertEquals(largest(logits, oracle(model, [...ids]).logits.flat()) < 1e-4, true);
       }
     });
   });
-
-  test("computes a prompt of several chunks as a plain float64 decoder does, windows included", async () => {
-    for (const config of [llama({ num_hidden_layers: 1 }), { model_type: "mistral", sliding_window: 20 }]) {
-      const { model, files } = filesOf(testModel({ ...config, hidden_size: 8, intermediate_size: 8 }, 5));
-      const ids = random(6).ints(530, 0, 40);
-      using lm = await CausalLM.load(files, { device });
-      const logits = await take(await lm.logits(ids));
-      assertEquals(largest(logits, oracle(model, [...ids]).logits.flat()) < 1e-4, true);
-    }
-  });
-});
+}

@@ -1,143 +1,11 @@
 import { describe, test } from "node:test";
 import { assertEquals, assertThrows } from "../testing/assert.ts";
-import { random } from "../testing/random.ts";
-import { KeyStream, tokensRead, tokensWhere } from "./_test_choices.ts";
+import { tokensWhere } from "./_test_choices.ts";
 import { DEVICES } from "./_test_heads.ts";
+import { type LserveCase, LservePair } from "./_test_lserve_pair.ts";
 import { lserve, type LserveOptions } from "./lserve.ts";
-import type { LserveDecodeOptions, LserveSelection } from "./lserve_selection.ts";
-import type { Device } from "../device/device.ts";
 
-const SMALL: LserveDecodeOptions = {
-  page: 8,
-  logicalPerPage: 2,
-  tokenBudget: 32,
-  interval: 4,
-  decode: { sink: 5, local: 11 },
-};
-
-/** Of how many a case is, and what it changes of {@linkcode SMALL}. */
-interface Case extends Partial<LserveDecodeOptions> {
-  /** By key head: 1 for retrieval heads. */
-  readonly flags: readonly number[];
-  readonly prompt: number;
-  /** Query heads per key head. @default 2 */
-  readonly group?: number;
-}
-
-const HEAD_DIM = 4;
-
-/** A cache that is decoded by a selection and, plainly, by the rules as they are written. */
-class Pair {
-  readonly #device: Device;
-  readonly #options: LserveDecodeOptions;
-  readonly #flags: readonly number[];
-  readonly #group: number;
-  readonly #queries = random(9);
-  #keys: KeyStream;
-  #chosen: { readonly pages: number; readonly lists: number[][] } | undefined;
-  selection: LserveSelection;
-
-  constructor(device: Device, { flags, prompt, group = 2, ...options }: Case) {
-    this.#device = device;
-    this.#options = { ...SMALL, ...options };
-    this.#flags = flags;
-    this.#group = group;
-    this.#keys = new KeyStream([flags.length, 300, HEAD_DIM], 1);
-    this.selection = lserve({ headFlags: [flags], ...this.#options })
-      .start(device, { ...this.heads, headDim: HEAD_DIM, layer: 0 });
-    this.append(0, prompt);
-  }
-
-  get heads(): { readonly queryHeads: number; readonly heads: number } {
-    return { queryHeads: this.#flags.length * this.#group, heads: this.#flags.length };
-  }
-
-  append(from: number, to: number): void {
-    this.#keys.feed(this.#device, this.selection, from, to);
-  }
-
-  truncate(length: number): void {
-    this.selection.truncate(length);
-    this.#chosen = undefined;
-  }
-
-  /** Goes on with other keys from token `t` on. */
-  fork(t: number): Pair {
-    const copy = new Pair(this.#device, { flags: this.#flags, prompt: 0, group: this.#group });
-    copy.selection.dispose();
-    copy.selection = this.selection.fork() as LserveSelection;
-    copy.#keys = this.#keys.branch(t, 5);
-    copy.#chosen = this.#chosen;
-    return copy;
-  }
-
-  /** What the newest of `length` tokens reads, by query head. */
-  async read(length: number): Promise<number[][]> {
-    using d = this.#device.scope();
-    const q = d.tensor(this.#queries.normals(this.heads.queryHeads * HEAD_DIM), [
-      this.heads.queryHeads,
-      HEAD_DIM,
-    ]);
-    return await tokensRead(this.selection.choose(d, q, length), this.heads, length);
-  }
-
-  /** Appends and decodes tokens `from` to `to - 1`, and compares. */
-  async steps(from: number, to: number): Promise<void> {
-    for (let t = from; t < to; t++) {
-      this.append(t, t + 1);
-      using d = this.#device.scope();
-      const { queryHeads } = this.heads;
-      const query = this.#queries.normals(queryHeads * HEAD_DIM);
-      const choice = this.selection.choose(d, d.tensor(query, [queryHeads, HEAD_DIM]), t + 1);
-      const tokens = await tokensRead(choice, this.heads, t + 1);
-      assertEquals({ t, refreshed: this.selection.refreshed, tokens }, this.#expected(query, t));
-    }
-  }
-
-  #expected(q: Float32Array, t: number): { t: number; refreshed: boolean; tokens: number[][] } {
-    const { page, tokenBudget, interval, decode: { sink, local } } = this.#options;
-    const queryHeads = Array.from({ length: this.heads.queryHeads }, (_, h) => h);
-    const pages = Math.ceil(t / page);
-    const selects = t > tokenBudget && this.#flags.includes(1);
-    const refreshed = selects && (t % interval === 0 || !this.#chosen);
-    if (refreshed) {
-      const n = Math.min(Math.max(3, Math.floor(tokenBudget / page)), pages);
-      const lists = queryHeads.map((h) => {
-        const ranked = Array.from({ length: pages - 1 }, (_, p) => ({ p, score: this.#score(q, h, p) }));
-        return ranked.sort((a, b) => b.score - a.score).slice(0, n - 1).map(({ p }) => p);
-      });
-      this.#chosen = { pages, lists };
-    }
-    const tokens = queryHeads.map((h) =>
-      tokensWhere(t + 1, (token) => {
-        if (this.#flags[Math.floor(h / this.#group)] === 0) return token < sink || t - token < local;
-        const p = Math.floor(token / page);
-        return !selects || this.#chosen!.lists[h]!.includes(p) || p >= this.#chosen!.pages - 1;
-      })
-    );
-    return { t, refreshed, tokens };
-  }
-
-  #score(q: Float32Array, h: number, p: number): number {
-    const { page, logicalPerPage } = this.#options;
-    const size = page / logicalPerPage;
-    const scores = Array.from({ length: logicalPerPage }, (_, u) => {
-      let sum = 0;
-      for (let c = 0; c < HEAD_DIM; c++) {
-        const column = Array.from(
-          { length: size },
-          (_, i) => this.#keys.at(Math.floor(h / this.#group), p * page + u * size + i, c),
-        );
-        const value = q[h * HEAD_DIM + c]!;
-        sum += Math.max(value * Math.max(...column), value * Math.min(...column));
-      }
-      return sum;
-    });
-    return Math.max(...scores);
-  }
-}
-
-const CASES: readonly Case[] = [
+const CASES: readonly LserveCase[] = [
   { flags: [1, 0], prompt: 53, group: 1 },
   { flags: [0, 1, 1], prompt: 60, group: 3 },
   { flags: [1, 0], prompt: 77, page: 16, logicalPerPage: 4, tokenBudget: 64, interval: 3 },
@@ -152,7 +20,7 @@ for (const [name, device] of Object.entries(DEVICES)) {
   describe(`lserve() decoding on ${name}`, () => {
     test("reads what the rules say for any groups, pages, budgets and intervals", async () => {
       for (const one of CASES) {
-        const pair = new Pair(device, one);
+        const pair = new LservePair(device, one);
         await pair.steps(one.prompt, one.prompt + 45);
         pair.selection.dispose();
       }
@@ -166,14 +34,14 @@ describe("lserve() decoding", () => {
   test("begins at any place of a page, its first and last tokens too", async () => {
     for (const at of [62, 63, 64, 65, 66]) {
       const sizes = { page: 64, logicalPerPage: 4, tokenBudget: 128, decode: { sink: 64, local: 64 } };
-      const pair = new Pair(device, { flags: [1, 0], prompt: 128 + at, ...sizes });
+      const pair = new LservePair(device, { flags: [1, 0], prompt: 128 + at, ...sizes });
       await pair.steps(128 + at, 132 + at);
       pair.selection.dispose();
     }
   });
 
   test("keeps every token since a choice that serves again across page boundaries", async () => {
-    const pair = new Pair(device, { flags: [1], prompt: 45, interval: 100 });
+    const pair = new LservePair(device, { flags: [1], prompt: 45, interval: 100 });
     await pair.steps(45, 46);
     pair.append(46, 60);
     const read = await pair.read(60);
@@ -184,7 +52,7 @@ describe("lserve() decoding", () => {
   });
 
   test("reads at least three pages, whatever the budget", async () => {
-    const pair = new Pair(device, { flags: [1], prompt: 61, tokenBudget: 1 });
+    const pair = new LservePair(device, { flags: [1], prompt: 61, tokenBudget: 1 });
     for (const own of await pair.read(61)) {
       assertEquals(new Set(own.map((token) => Math.floor(token / 8))).size, 3);
     }
@@ -192,7 +60,7 @@ describe("lserve() decoding", () => {
   });
 
   test("reads everything while tokens fit the budget, the sink and the window", () => {
-    const pair = new Pair(device, { flags: [1, 0], prompt: 16 });
+    const pair = new LservePair(device, { flags: [1, 0], prompt: 16 });
     const q = device.tensor(new Float32Array(16), [4, 4]);
     assertEquals(pair.selection.choose(device, q, 16), undefined);
     pair.append(16, 17);
@@ -203,7 +71,7 @@ describe("lserve() decoding", () => {
   test("needs no lists without retrieval heads, and no band without streaming heads", () => {
     const q = device.tensor(new Float32Array(16), [4, 4]);
     const [streaming, retrieval] = [[0, 0], [1, 1]].map((flags) => {
-      const { selection } = new Pair(device, { flags, prompt: 60 });
+      const { selection } = new LservePair(device, { flags, prompt: 60 });
       const names = Object.keys(selection.choose(device, q, 60)!);
       const { bytes } = selection;
       selection.dispose();
@@ -214,7 +82,7 @@ describe("lserve() decoding", () => {
   });
 
   test("lets a fork and what it was made of go on by themselves", async () => {
-    const pair = new Pair(device, { flags: [1, 0], prompt: 60 });
+    const pair = new LservePair(device, { flags: [1, 0], prompt: 60 });
     await pair.steps(60, 66);
     const fork = pair.fork(66);
     for (let t = 66; t < 96; t++) {
@@ -229,7 +97,7 @@ describe("lserve() decoding", () => {
   test("decodes after a cut as if what was cut had never been", async () => {
     // The last two lie farther back than keys are kept, at the edge of a page and of a logical page.
     for (const [prompt, cut] of [[60, 59], [60, 57], [64, 56], [65, 57], [71, 63], [90, 48], [90, 52]]) {
-      const pair = new Pair(device, { flags: [1, 0], prompt: prompt! });
+      const pair = new LservePair(device, { flags: [1, 0], prompt: prompt! });
       await pair.read(prompt!);
       pair.truncate(cut!);
       await pair.steps(cut!, cut! + 30);
@@ -239,7 +107,7 @@ describe("lserve() decoding", () => {
 
   test("frees all that it made", async () => {
     const before = device.report.tensors;
-    const pair = new Pair(device, { flags: [1, 0], prompt: 60 });
+    const pair = new LservePair(device, { flags: [1, 0], prompt: 60 });
     await pair.steps(60, 70);
     const fork = pair.fork(70);
     await fork.steps(70, 75);

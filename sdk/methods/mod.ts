@@ -19,6 +19,10 @@
 export * from "./anchor_attention.ts";
 export { auto, type AutoChoice, type AutoMethod, type AutoOptions, type AutoQuestion } from "./auto.ts";
 export type { CostCurve, MethodCurve } from "./auto.ts";
+export * from "./double_sparsity.ts";
+export type { DoubleSparsitySample, DoubleSparsitySamples } from "./double_sparsity_calibrate.ts";
+export type { LabelBits } from "./double_sparsity_labels.ts";
+export type { ChannelSource, DoubleSparsityProfile } from "./double_sparsity_profile.ts";
 export * from "./flex_prefill.ts";
 export * from "./longgen.ts";
 export * from "./lserve.ts";

@@ -39,6 +39,9 @@ fn mix_set<T: Stored, const R: usize, const H: usize>(
 ) {
     let whole = n - n % R;
     for j in (0..whole).step_by(R) {
+        for r in 0..R {
+            super::dots::touch(v, at((j + 8 + r).min(n - 1)), width);
+        }
         mix_rows::<T, R, H>(v, std::array::from_fn(|r| at(j + r)), width, weights.columns(j), sums);
     }
     for j in whole..n {

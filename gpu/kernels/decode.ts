@@ -1,0 +1,264 @@
+/**
+ * Attention of one query token over cached rows: chunks of the tokens, then their merge. Rows in bitmap form have a kernel of
+ * their own unless a list or a table scatters them.
+ *
+ * @module
+ */
+import { FORM, type OpOf } from "../../sdk/device/ops.ts";
+import { type Caps, type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import cached from "../parts/cached.wgsl" with { type: "text" };
+import functions from "../parts/functions.wgsl" with { type: "text" };
+import folds from "../parts/rows.wgsl" with { type: "text" };
+import { rowsOf, type Span, span } from "../windows.ts";
+import { elementsOf, formOf, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
+import bitmapSource from "./decode_bitmap.wgsl" with { type: "text" };
+import mergeSource from "./decode_merge.wgsl" with { type: "text" };
+import source from "./decode.wgsl" with { type: "text" };
+
+const where = {
+  kvHeads: "u",
+  group: "u",
+  first: "u",
+  rows: "u",
+  total: "u",
+  kBase: "u",
+  kHead: "u",
+  vBase: "u",
+  vHead: "u",
+  kNotes: "u",
+  vNotes: "u",
+  notesHead: "u",
+  qBase: "u",
+  bandBase: "u",
+  chunks: "u",
+  chunk: "u",
+  scale: "f",
+} as const;
+
+const split: Kernel = {
+  name: "decode",
+  source: cached + source,
+  bindings: {
+    k: "read",
+    meta: "read",
+    table: "read",
+    v: "read",
+    q: "read",
+    list: "read",
+    band: "read",
+    parts: "write",
+  },
+  params: {
+    ...where,
+    columns: "u",
+    page: "u",
+    tableBase: "u",
+    tableHead: "u",
+    named: "u",
+    step: "u",
+    listBase: "u",
+    listGroup: "u",
+    listCap: "u",
+  },
+};
+
+const bitmap: Kernel = {
+  name: "decode_bitmap",
+  source: bitmapSource,
+  bindings: { k: "read", meta: "read", v: "read", q: "read", band: "read", parts: "write" },
+  params: where,
+};
+
+const merge: Kernel = {
+  name: "decode_merge",
+  source: functions + folds + mergeSource,
+  bindings: { parts: "read", out: "write", lse: "write" },
+  params: { heads: "u", chunks: "u", merge: "u", outBase: "u", lseBase: "u" },
+};
+
+/** Threads of a workgroup that reads rows, and query heads that it owns at most; those of one that unpacks bitmaps. */
+const READERS = 128;
+const MOST_HEADS = 8;
+const MOST_OF_BITMAP = 4;
+/** Scores of a slot in a round at most, and rows. */
+const SCORES = 16;
+const DEEP = 8;
+/** Workgroups that keep a GPU busy. */
+const BUSY_GROUPS = 1024;
+
+/**
+ * `decode` as dispatches: as many key heads at once as can be bound.
+ *
+ * @param bytesOf Bytes of a buffer.
+ * @throws RangeError if one key head cannot be bound.
+ */
+export function decode(op: OpOf<"decode">, context: Context, bytesOf: (id: number) => number): Dispatch[] {
+  const named = op.rows === 0 ? 0 : op.list === 0 ? op.rows : op.listCap * op.step;
+  const cut = (from: number, to: number): Dispatch[] => {
+    const spans = spansOf(op, bytesOf, from, to);
+    const wide = Object.entries(spans).find(([, { bytes }]) => bytes > context.caps.maxBinding);
+    if (wide === undefined) return whole(op, context, spans, named, from, to);
+    if (to - from === 1) throw tooLarge("decode", context.caps, wide[0], wide[1].bytes);
+    const middle = Math.ceil((from + to) / 2);
+    return [...cut(from, middle), ...cut(middle, to)];
+  };
+  return cut(0, op.kvHeads);
+}
+
+type Spans = Readonly<Record<"k" | "v" | "meta" | "table" | "q" | "list" | "band" | "out" | "lse", Span>>;
+
+function spansOf(op: OpOf<"decode">, bytesOf: (id: number) => number, from: number, to: number): Spans {
+  const group = op.heads / op.kvHeads;
+  const { headDim, listCap } = op;
+  const count = to - from;
+  const heads = count * group;
+  const lists = op.lists === 1 ? [0, 1] as const : [from, count].map((n) => n * op.lists / op.kvHeads);
+  const starts = [op.kMetaAt, op.vMetaAt];
+  return {
+    k: rowSpan(op, op.k, op.kHead, op.rows, bytesOf, from, to),
+    v: rowSpan(op, op.v, op.vHead, op.rows, bytesOf, from, to),
+    meta: metaSpan(op, starts, op.rows, bytesOf, from, to),
+    table: span(op.table, from * op.tableHead, count * op.tableHead),
+    q: span(op.q, from * group * headDim, heads * headDim),
+    list: span(op.list, lists[0]! * listCap, lists[1]! * listCap),
+    band: span(op.band, 2 * from, 2 * count),
+    out: span(op.out, from * group * headDim, heads * headDim),
+    lse: span(op.lse, from * group, heads),
+  };
+}
+
+/** Key heads that can be bound. */
+function whole(
+  op: OpOf<"decode">,
+  context: Context,
+  spans: Spans,
+  named: number,
+  from: number,
+  to: number,
+): Dispatch[] {
+  const { caps } = context;
+  const { headDim } = op;
+  const { k, v, meta, table, q, list, band, out, lse } = spans;
+  const group = op.heads / op.kvHeads;
+  const kvHeads = to - from;
+  const heads = kvHeads * group;
+  const d4 = Math.ceil(headDim / 4);
+  // Query heads with a list each share nothing.
+  const shared = op.list !== 0 && op.lists === op.heads ? 1 : 2 ** Math.ceil(Math.log2(group));
+  const packed = unpacks(op, caps, spans, shared);
+  const { r, groups: step, constants } = packed ?? reads(op, caps, spans, shared);
+  const pairs = kvHeads * Math.ceil(group / r);
+  const most = Math.floor(caps.maxBinding / (16 * heads * (d4 + 1)));
+  if (most === 0) throw tooLarge("decode", caps, "partial results", 16 * heads * (d4 + 1));
+  const busy = Math.min(most, Math.ceil(BUSY_GROUPS / pairs));
+  const chunk = Math.max(1, Math.ceil(named / step / busy)) * step;
+  const chunks = Math.ceil(named / chunk);
+  const bytes = 16 * heads * chunks * (d4 + 1);
+  const parts = chunks === 0 ? NOTHING : rowsOf(context.scratch(bytes), bytes, 0, 1);
+  const notes = Math.min(op.kMetaAt, op.vMetaAt);
+  const params = {
+    kvHeads,
+    group,
+    first: op.first,
+    rows: op.rows,
+    total: op.total,
+    kBase: k.base,
+    kHead: op.kHead,
+    vBase: v.base,
+    vHead: op.vHead,
+    kNotes: meta.base + op.kMetaAt - notes,
+    vNotes: meta.base + op.vMetaAt - notes,
+    notesHead: op.metaHead,
+    qBase: q.base,
+    bandBase: band.base,
+    chunks,
+    chunk: packed ? chunk / step : chunk,
+    scale: op.scale,
+  };
+  const reader: Dispatch = packed
+    ? { kernel: bitmap, constants, bind: [k, meta, v, q, band, parts], params, groups: pairs * chunks }
+    : {
+      kernel: split,
+      constants,
+      bind: [k, meta, table, v, q, list, band, parts],
+      params: {
+        ...params,
+        columns: op.group,
+        page: op.page,
+        tableBase: table.base,
+        tableHead: op.tableHead,
+        named,
+        step: op.step,
+        listBase: list.base,
+        listGroup: op.list === 0 ? 1 : op.heads / op.lists,
+        listCap: op.listCap,
+      },
+      groups: pairs * chunks,
+    };
+  return [...(chunks === 0 ? [] : [reader]), {
+    kernel: merge,
+    constants: { THREADS, LANES: THREADS, WIDTH: 2 ** Math.ceil(Math.log2(d4)), D: headDim },
+    bind: [parts, out, lse],
+    params: { heads, chunks, merge: op.merge, outBase: out.base, lseBase: lse.base },
+    groups: heads,
+  }];
+}
+
+/** The variant of a kernel: the query heads of a workgroup, and tokens that chunks are multiples of. */
+interface Variant {
+  readonly r: number;
+  readonly groups: number;
+  readonly constants: Dispatch["constants"];
+}
+
+/** Whether and how bitmaps are unpacked tile by tile. */
+function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number): Variant | undefined {
+  const { headDim } = op;
+  const whole = op.form === FORM.bitmap && op.list === 0 && op.table === 0;
+  const even = [k.base, v.base, op.kHead, op.vHead].every((n) => n % 2 === 0);
+  if (!whole || !even || ![64, 128, 256, 512].includes(headDim)) return undefined;
+  const bytes = (r: number): number => 4 * (65 * 32 + 6 * headDim + r * (headDim + 128));
+  const r = [4, 2, 1].find((r) => r <= shared && r <= MOST_OF_BITMAP && bytes(r) <= caps.workgroupBytes);
+  if (r === undefined) return undefined;
+  return {
+    r,
+    groups: 64,
+    constants: {
+      D: headDim,
+      R: r,
+      ...(r === 4 && { FOUR: 1 }),
+      ...(r === 2 && { TWO: 1 }),
+      ...(r > 1 && { MANY: 1 }),
+      ...(op.band !== 0 && { BAND: 1 }),
+    },
+  };
+}
+
+/** How rows are read one by one. */
+function reads(op: OpOf<"decode">, caps: Caps, { k, v, q }: Spans, shared: number): Variant {
+  const { headDim } = op;
+  const r = Math.min(MOST_HEADS, shared);
+  const form = formOf(op, headDim, r <= MOST_HEADS / 2, [k.base, v.base, op.kHead, op.vHead]);
+  const lanes = 2 ** Math.ceil(Math.log2(Math.max(4, 2 * r, headDim / (4 * elementsOf(form)))));
+  if (lanes > READERS || q.base % 4 !== 0) {
+    throw new RangeError(
+      `Cannot run decode on this GPU: heads of ${headDim} columns are wider than ${4 * READERS}`,
+    );
+  }
+  const deep = Math.min(DEEP, SCORES / r);
+  return {
+    r,
+    groups: READERS / lanes * deep,
+    constants: {
+      THREADS: Math.min(READERS, caps.invocations),
+      LANES: lanes,
+      R: r,
+      DEEP: deep,
+      QUADS: deep * r / 4,
+      ...form,
+      ...(op.table !== 0 && { TABLE: 1 }),
+      ...(op.list !== 0 && { LIST: 1 }),
+      ...(op.band !== 0 && { BAND: 1 }),
+    },
+  };
+}
