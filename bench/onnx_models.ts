@@ -53,10 +53,50 @@ export function onnxAttentionSteps(length: number, heads: number, headDim: numbe
   return message([[1, 8], [7, graph], [8, message([[1, text("")], [2, 13]])]]);
 }
 
-/** ValueInfoProto of a float32 tensor. */
-function value(name: string, shape: readonly number[]): Uint8Array {
-  const dims = message(shape.map((size): Field => [1, message([[1, size]])]));
-  return message([[1, text(name)], [2, message([[1, message([[1, 1], [2, dims]])]])]]);
+/**
+ * An ONNX model of one decode step with GroupQueryAttention: query [1, 1, heads * headDim], key and value [1, 1, kvHeads * headDim], past_key and past_value
+ * [1, kvHeads, past, headDim], seqlens_k int32 [1] = past, total int32 [1] = past + 1.
+ */
+export function onnxDecodeStep(past: number, heads: number, kvHeads: number, headDim: number): Uint8Array {
+  const attribute = (name: string, i: number): Uint8Array => message([[1, text(name)], [3, i], [20, 2]]);
+  const inputs = ["query", "key", "value", "past_key", "past_value", "seqlens_k", "total"];
+  const outputs = ["out", "present_key", "present_value"];
+  const node = message([
+    ...inputs.map((name): Field => [1, text(name)]),
+    ...outputs.map((name): Field => [2, text(name)]),
+    [4, text("GroupQueryAttention")],
+    [5, attribute("num_heads", heads)],
+    [5, attribute("kv_num_heads", kvHeads)],
+    [7, text("com.microsoft")],
+  ]);
+  const cached = [1, kvHeads, past, headDim];
+  const graph = message([
+    [1, node],
+    [2, text("decode")],
+    [11, value("query", [1, 1, heads * headDim])],
+    [11, value("key", [1, 1, kvHeads * headDim])],
+    [11, value("value", [1, 1, kvHeads * headDim])],
+    [11, value("past_key", cached)],
+    [11, value("past_value", cached)],
+    [11, value("seqlens_k", [1], INT32)],
+    [11, value("total", [1], INT32)],
+    [12, value("out", [1, 1, heads * headDim])],
+    // Their shape is left open: it is inferred as if nothing were appended.
+    [12, value("present_key")],
+    [12, value("present_value")],
+  ]);
+  const opset = (domain: string, version: number): Uint8Array => message([[1, text(domain)], [2, version]]);
+  return message([[1, 8], [7, graph], [8, opset("", 13)], [8, opset("com.microsoft", 1)]]);
+}
+
+const FLOAT32 = 1;
+const INT32 = 6;
+
+/** ValueInfoProto of a tensor, of any shape if none is given. */
+function value(name: string, shape?: readonly number[], type: number = FLOAT32): Uint8Array {
+  const dims = (shape ?? []).map((size): Field => [1, message([[1, size]])]);
+  const sized: Field[] = shape ? [[2, message(dims)]] : [];
+  return message([[1, text(name)], [2, message([[1, message([[1, type], ...sized])]])]]);
 }
 
 type Field = readonly [number: number, content: number | Uint8Array];

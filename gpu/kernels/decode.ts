@@ -10,7 +10,7 @@ import cached from "../parts/cached.wgsl" with { type: "text" };
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import folds from "../parts/rows.wgsl" with { type: "text" };
 import { rowsOf, type Span, span } from "../windows.ts";
-import { elementsOf, formOf, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
+import { byHeads, formOf, lanesOf, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
 import bitmapSource from "./decode_bitmap.wgsl" with { type: "text" };
 import mergeSource from "./decode_merge.wgsl" with { type: "text" };
 import source from "./decode.wgsl" with { type: "text" };
@@ -94,15 +94,13 @@ const BUSY_GROUPS = 1024;
  */
 export function decode(op: OpOf<"decode">, context: Context, bytesOf: (id: number) => number): Dispatch[] {
   const named = op.rows === 0 ? 0 : op.list === 0 ? op.rows : op.listCap * op.step;
-  const cut = (from: number, to: number): Dispatch[] => {
-    const spans = spansOf(op, bytesOf, from, to);
-    const wide = Object.entries(spans).find(([, { bytes }]) => bytes > context.caps.maxBinding);
-    if (wide === undefined) return whole(op, context, spans, named, from, to);
-    if (to - from === 1) throw tooLarge("decode", context.caps, wide[0], wide[1].bytes);
-    const middle = Math.ceil((from + to) / 2);
-    return [...cut(from, middle), ...cut(middle, to)];
-  };
-  return cut(0, op.kvHeads);
+  return byHeads(
+    "decode",
+    context.caps,
+    op.kvHeads,
+    (from, to) => spansOf(op, bytesOf, from, to),
+    (spans, from, to) => whole(op, context, spans, named, to - from),
+  );
 }
 
 type Spans = Readonly<Record<"k" | "v" | "meta" | "table" | "q" | "list" | "band" | "out" | "lse", Span>>;
@@ -133,23 +131,21 @@ function whole(
   context: Context,
   spans: Spans,
   named: number,
-  from: number,
-  to: number,
+  kvHeads: number,
 ): Dispatch[] {
   const { caps } = context;
   const { headDim } = op;
   const { k, v, meta, table, q, list, band, out, lse } = spans;
   const group = op.heads / op.kvHeads;
-  const kvHeads = to - from;
   const heads = kvHeads * group;
   const d4 = Math.ceil(headDim / 4);
   // Query heads with a list each share nothing.
   const shared = op.list !== 0 && op.lists === op.heads ? 1 : 2 ** Math.ceil(Math.log2(group));
   const packed = unpacks(op, caps, spans, shared);
-  const { r, groups: step, constants } = packed ?? reads(op, caps, spans, shared);
+  const { r, groups: step, constants } = packed ?? reads(op, spans, shared);
   const pairs = kvHeads * Math.ceil(group / r);
   const most = Math.floor(caps.maxBinding / (16 * heads * (d4 + 1)));
-  if (most === 0) throw tooLarge("decode", caps, "partial results", 16 * heads * (d4 + 1));
+  if (most === 0) throw tooLarge("decode", caps.maxBinding, "parts", 16 * heads * (d4 + 1));
   const busy = Math.min(most, Math.ceil(BUSY_GROUPS / pairs));
   const chunk = Math.max(1, Math.ceil(named / step / busy)) * step;
   const chunks = Math.ceil(named / chunk);
@@ -235,22 +231,17 @@ function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number
 }
 
 /** How rows are read one by one. */
-function reads(op: OpOf<"decode">, caps: Caps, { k, v, q }: Spans, shared: number): Variant {
+function reads(op: OpOf<"decode">, { k, v }: Spans, shared: number): Variant {
   const { headDim } = op;
   const r = Math.min(MOST_HEADS, shared);
-  const form = formOf(op, headDim, r <= MOST_HEADS / 2, [k.base, v.base, op.kHead, op.vHead]);
-  const lanes = 2 ** Math.ceil(Math.log2(Math.max(4, 2 * r, headDim / (4 * elementsOf(form)))));
-  if (lanes > READERS || q.base % 4 !== 0) {
-    throw new RangeError(
-      `Cannot run decode on this GPU: heads of ${headDim} columns are wider than ${4 * READERS}`,
-    );
-  }
+  const form = formOf(op, r <= MOST_HEADS / 2, [k.base, v.base, op.kHead, op.vHead]);
+  const lanes = lanesOf("decode", form, Math.max(4, 2 * r), READERS);
   const deep = Math.min(DEEP, SCORES / r);
   return {
     r,
     groups: READERS / lanes * deep,
     constants: {
-      THREADS: Math.min(READERS, caps.invocations),
+      THREADS: READERS,
       LANES: lanes,
       R: r,
       DEEP: deep,

@@ -20,7 +20,7 @@ export interface CacheHeader {
   readonly heads: number;
   readonly headDim: number;
   readonly queryHeads: number;
-  readonly layer: number;
+  readonly layer?: number | undefined;
   /** Tokens. */
   readonly length: number;
   readonly storage: StorageSpec;

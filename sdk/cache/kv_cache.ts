@@ -26,8 +26,8 @@ export interface KVCacheOptions {
   readonly queryHeads?: number;
   /** Chooses what decode reads; given here it sees every key before storage rounds it. */
   readonly select?: Selector | undefined;
-  /** The layer of the model, from 0. @default 0 */
-  readonly layer?: number;
+  /** The layer of the model, from 0; selectors and `paged` ask. @default what the selector was made for */
+  readonly layer?: number | undefined;
   /** Tokens that the cache takes at most. @default no limit */
   readonly capacity?: number;
   /** Tokens to take memory for at once. @default 256 */
@@ -62,8 +62,8 @@ export class KVCache {
   readonly storage: Storage;
   /** Query heads that selections are made for. */
   readonly queryHeads: number;
-  /** The layer of the model. */
-  readonly layer: number;
+  /** The layer of the model, if it was told. */
+  readonly layer: number | undefined;
   /** Tokens that the cache takes at most. */
   readonly capacity: number;
   readonly #device: Device;
@@ -72,19 +72,11 @@ export class KVCache {
 
   /** @throws RangeError if a size is out of range or the storage cannot keep such heads. */
   constructor(device: Device, options: KVCacheOptions, of?: KVCache) {
-    const { heads, headDim, storage = dense(), queryHeads = heads, layer = 0, capacity = Infinity } = options;
+    const { heads, headDim, storage = dense(), queryHeads = heads, layer, capacity = Infinity } = options;
     const { reserve = Math.min(256, capacity) } = options;
-    for (
-      const [name, value, least] of [["heads", heads, 1], ["headDim", headDim, 1], [
-        "layer",
-        layer,
-        0,
-      ]] as const
-    ) {
-      if (Number.isInteger(value) && value >= least) continue;
-      throw new RangeError(
-        `Cannot make a cache: "${name}" is ${value}, expected a whole number from ${least}`,
-      );
+    for (const [name, value] of Object.entries({ heads, headDim, "layer + 1": (layer ?? 0) + 1 })) {
+      if (Number.isInteger(value) && value >= 1) continue;
+      throw new RangeError(`Cannot make a cache: "${name}" is ${value}, expected a whole number from 1`);
     }
     if (!(Number.isInteger(queryHeads) && queryHeads > 0 && queryHeads % heads === 0)) {
       throw new RangeError(
@@ -108,7 +100,7 @@ export class KVCache {
       for (const [selector, selection] of of.#selections) this.#selections.set(selector, selection.fork());
       return;
     }
-    this.#store = storage.open(this.#device, { heads, headDim, reserve });
+    this.#store = storage.open(this.#device, { heads, headDim, reserve, layer });
     if (options.select) this.#follow(options.select);
   }
 

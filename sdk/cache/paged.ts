@@ -15,9 +15,9 @@ export interface PagedOptions {
   readonly of?: Storage;
   /**
    * Whether a key head still needs a page when a new one begins; a page that is given back is never asked for again. Pages are counted from 0; `last` is
-   * the new one. @default all are kept
+   * the new one, layers from 0. @default all are kept
    */
-  readonly keep?: (kvHead: number, page: number, last: number) => boolean;
+  readonly keep?: (kvHead: number, page: number, last: number, layer: number) => boolean;
 }
 
 /**

@@ -12,7 +12,7 @@ import type { RowCodec } from "./row_codec.ts";
 import type { RowShape, Store, StoreState } from "./storage.ts";
 
 /** Whether a key head still needs a page when page `last` begins. */
-export type Keep = (kvHead: number, page: number, last: number) => boolean;
+export type Keep = (kvHead: number, page: number, last: number, layer: number) => boolean;
 
 /** Where a page is that its head does not have (any more). */
 const GONE = -1;
@@ -107,12 +107,16 @@ export class PagedStore implements Store {
       if (places.length > last) continue;
       changed = true;
       for (const [at, place] of places.entries()) {
-        if (place === GONE || this.#keep(head, at, last)) continue;
+        if (place === GONE || this.#keep(head, at, last, this.#shape.layer ?? 0)) continue;
         this.#free.push(place);
         places[at] = GONE;
       }
       for (let at = places.length; at <= last; at++) {
-        places.push(at === last || this.#keep(head, at, last) ? this.#free.pop() ?? this.#used++ : GONE);
+        places.push(
+          at === last || this.#keep(head, at, last, this.#shape.layer ?? 0)
+            ? this.#free.pop() ?? this.#used++
+            : GONE,
+        );
       }
     }
     if (changed) this.#tableChanged();

@@ -17,6 +17,8 @@ export interface RowShape {
   readonly headDim: number;
   /** Tokens to take memory for at once. */
   readonly reserve: number;
+  /** The layer of the model, if it was told. */
+  readonly layer?: number | undefined;
 }
 
 /** A way to keep keys and values, as data; a cache opens one store of it. */

@@ -3,9 +3,7 @@
  *
  * @module
  */
-
-/** A configuration as it was parsed. */
-export type Values = Readonly<Record<string, unknown>>;
+import type { JsonObject } from "./read_json.ts";
 
 /**
  * Reads a whole number.
@@ -16,28 +14,33 @@ export type Values = Readonly<Record<string, unknown>>;
  * @param least The smallest that is fine. Default: 1.
  * @throws TypeError if it is no number, RangeError if it is not whole or too small.
  */
-export function whole(values: Values, key: string, fallback?: number, least = 1): number {
+export function whole(values: JsonObject, key: string, fallback?: number, least = 1): number {
   const value = numberOf(values, key, fallback, `a whole number from ${least}`);
   if (Number.isSafeInteger(value) && value >= least) return value;
   throw wrong(RangeError, key, value, `a whole number from ${least}`);
 }
 
 /** Reads a finite number above 0; see {@linkcode whole}. */
-export function positive(values: Values, key: string, fallback?: number): number {
+export function positive(values: JsonObject, key: string, fallback?: number): number {
   const value = numberOf(values, key, fallback, "a number above 0");
   if (Number.isFinite(value) && value > 0) return value;
   throw wrong(RangeError, key, value, "a number above 0");
 }
 
 /** Reads true or false; a missing one is false unless said. */
-export function flag(values: Values, key: string, fallback = false): boolean {
+export function flag(values: JsonObject, key: string, fallback = false): boolean {
   const value = values[key] ?? fallback;
   if (typeof value === "boolean") return value;
   throw wrong(TypeError, key, value, "true or false");
 }
 
 /** Reads one of some texts. */
-export function choice<T extends string>(values: Values, key: string, known: readonly T[], fallback?: T): T {
+export function choice<T extends string>(
+  values: JsonObject,
+  key: string,
+  known: readonly T[],
+  fallback?: T,
+): T {
   const value = values[key] ?? fallback;
   const expected = known.map((text) => JSON.stringify(text)).join(", ").replace(/, ([^,]*)$/, " or $1");
   if (typeof value !== "string") throw wrong(TypeError, key, value, expected);
@@ -46,14 +49,14 @@ export function choice<T extends string>(values: Values, key: string, known: rea
 }
 
 /** Reads an object; nothing if it is missing. */
-export function group(values: Values, key: string): Values | undefined {
+export function group(values: JsonObject, key: string): JsonObject | undefined {
   const value = values[key] ?? undefined;
   if (value === undefined || isValues(value)) return value;
   throw wrong(TypeError, key, value, "an object");
 }
 
 /** Whether a parsed value is an object with keys. */
-export function isValues(value: unknown): value is Values {
+export function isValues(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -68,7 +71,7 @@ export function wrong(
   return new Kind(`Cannot use the model's configuration: "${key}" is ${got}, expected ${expected}`);
 }
 
-function numberOf(values: Values, key: string, fallback: number | undefined, expected: string): number {
+function numberOf(values: JsonObject, key: string, fallback: number | undefined, expected: string): number {
   const value = values[key] ?? fallback;
   if (typeof value === "number") return value;
   throw wrong(TypeError, key, value, expected);

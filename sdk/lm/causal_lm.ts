@@ -14,12 +14,15 @@ import type { DecoderConfig } from "./config.ts";
 import type { Decoder, LayerAttention } from "./decoder.ts";
 import { DecoderSequence } from "./decoder_sequence.ts";
 import { type DecoderWeights, loadDecoder } from "./decoder_weights.ts";
-import { type PromptOptions, runPrompt, runStep } from "./forward.ts";
+import { type LogitsOptions, type PromptOptions, runPrompt, runStep } from "./forward.ts";
 import type { LanguageModel, Sequence } from "./language_model.ts";
+import { generate, type Piece } from "./generate.ts";
+import type { GenerateOptions } from "./generate_options.ts";
 import { type ModelSource, openModel } from "./open_model.ts";
+import type { Prompt } from "./prompt.ts";
+import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
 
-/** Prompt tokens that are computed at once, so that a long prompt does not need much memory. */
-const CHUNK = 512;
+export type { LogitsOptions } from "./forward.ts";
 
 /** Options of {@linkcode CausalLM.load}. */
 export interface CausalLMOptions {
@@ -27,25 +30,24 @@ export interface CausalLMOptions {
   readonly device: Device;
   /** How keys and values are kept. @default dense() */
   readonly cache?: Storage;
-  /** Plans the attention of prompts, which are then computed at once. @default dense */
+  /** Plans the attention of prompts. @default dense */
   readonly prefill?: Planner;
   /** Chooses what a new token reads of the cache. @default everything */
   readonly select?: Selector;
   /** Tokens that a sequence can have. @default what the model was made for */
   readonly contextLength?: number;
+  /** Tokens of a prompt that are computed at once; more need more memory. @default 512, with a planner all */
+  readonly chunk?: number;
   /** Gives up loading; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of {@linkcode CausalLM.logits}. */
-export interface LogitsOptions {
-  /**
-   * Sees the residual stream f32 [n, hidden] of a chunk of the prompt: the embeddings (0), what layer i - 1 gave (i) and, in place of what the last
-   * layer gave, its normalised form. The tensor is gone after the call, or after what it returns.
-   */
-  readonly inspect?: (index: number, hidden: Tensor) => void | Promise<void>;
-  /** Gives up between layers; its reason is thrown. */
-  readonly signal?: AbortSignal | undefined;
+/** What a model is made of. */
+interface Loaded {
+  readonly config: DecoderConfig;
+  readonly weights: DecoderWeights;
+  readonly scope: Scope;
+  readonly tokenizer: Tokenizer | undefined;
 }
 
 /**
@@ -69,18 +71,15 @@ export class CausalLM implements LanguageModel {
   readonly config: DecoderConfig;
   /** What computes. */
   readonly device: Device;
+  /** Turns text into ids and back, if the model has one. */
+  readonly tokenizer: Tokenizer | undefined;
   readonly #decoder: Decoder;
   readonly #scope: Scope;
   readonly #storage: Storage | undefined;
   readonly #chunk: number;
 
-  private constructor(
-    config: DecoderConfig,
-    weights: DecoderWeights,
-    scope: Scope,
-    options: CausalLMOptions,
-  ) {
-    const { device, cache, prefill, select } = options;
+  private constructor({ config, weights, scope, tokenizer }: Loaded, options: CausalLMOptions) {
+    const { device, cache, prefill, select, chunk = prefill ? Infinity : 512 } = options;
     const ofLayer = (window: number | undefined): LayerAttention => {
       if (window === undefined) return { planner: prefill, select };
       const band = streaming({ sink: 0, window });
@@ -88,10 +87,11 @@ export class CausalLM implements LanguageModel {
     };
     this.config = config;
     this.device = device;
+    this.tokenizer = tokenizer;
     this.#decoder = { config, weights, attention: config.windows.map(ofLayer) };
     this.#scope = scope;
     this.#storage = cache;
-    this.#chunk = prefill ? Infinity : CHUNK;
+    this.#chunk = chunk;
   }
 
   /**
@@ -104,19 +104,20 @@ export class CausalLM implements LanguageModel {
    * configuration is not one that can be run.
    */
   static async load(source: ModelSource, options: CausalLMOptions): Promise<CausalLM> {
-    const { device, contextLength, signal } = options;
+    const { device, signal } = options;
+    const { contextLength, chunk = Infinity } = options;
+    for (const [name, value] of Object.entries({ contextLength, chunk })) {
+      if (value === undefined || value === Infinity || (Number.isSafeInteger(value) && value > 0)) continue;
+      throw new RangeError(`Cannot load the model: "${name}" is ${value}, expected a whole number from 1`);
+    }
     signal?.throwIfAborted();
-    const { config: own, store, naming } = await openModel(source);
+    const { config, store, naming, files } = await openModel(source);
     const scope = device.scope();
     try {
-      const config = { ...own, contextLength: contextLength ?? own.contextLength };
-      if (!(Number.isSafeInteger(config.contextLength) && config.contextLength > 0)) {
-        throw new RangeError(
-          `Cannot load the model: "contextLength" is ${contextLength}, expected a whole number from 1`,
-        );
-      }
       const weights = await loadDecoder(scope, store, config, naming, signal);
-      return new CausalLM(config, weights, scope, options);
+      const tokenizer = files && await openTokenizer(files);
+      const own = { ...config, contextLength: contextLength ?? config.contextLength };
+      return new CausalLM({ config: own, weights, scope, tokenizer }, options);
     } catch (error) {
       scope.dispose();
       throw error;
@@ -164,7 +165,10 @@ export class CausalLM implements LanguageModel {
    */
   step(sequences: readonly Sequence[], ids: Tensor): Tensor {
     const own = sequences.map((sequence) => this.#own(sequence, 1));
-    if (own.length === 0 || ids.size !== own.length || new Set(own).size !== own.length) {
+    if (
+      own.length === 0 || ids.shape.length !== 1 || ids.size !== own.length ||
+      new Set(own).size !== own.length
+    ) {
       throw new RangeError(
         `Cannot run a step of ${own.length} sequences on ids [${ids.shape}]: expected at least one, all different, and one id for each`,
       );
@@ -183,6 +187,17 @@ export class CausalLM implements LanguageModel {
   async logits(ids: ArrayLike<number>, options: LogitsOptions = {}): Promise<Tensor> {
     using sequence = this.sequence();
     return await this.#run(this.#own(sequence, ids.length), ids, { ...options, rows: "all" });
+  }
+
+  /**
+   * Answers a prompt, piece by piece; see {@linkcode generate}, and `generateMany` for several at once.
+   *
+   * @param prompt Text, token ids, or messages.
+   * @param options Limits and how to choose tokens; the likeliest by default.
+   * @returns The pieces of the answer.
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Piece, void, undefined> {
+    return generate(this, prompt, options);
   }
 
   /** Gives all memory back, that of its sequences too. Twice is allowed. */

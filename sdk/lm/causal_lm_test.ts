@@ -15,6 +15,7 @@ import { writeSafetensors } from "../weights/safetensors.ts";
 import { ggufOf } from "./_test_gguf.ts";
 import { filesOf, testModel } from "./_test_model.ts";
 import { CausalLM, type CausalLMOptions } from "./causal_lm.ts";
+import type { Heads } from "./decoder.ts";
 import type { Sequence } from "./language_model.ts";
 
 const device = createDevice(openReference());
@@ -188,6 +189,57 @@ describe("CausalLM.prefill()", () => {
   });
 });
 
+describe("CausalLM.logits()", () => {
+  test("gives the same whatever the size of chunks", async () => {
+    using whole = await load();
+    const expected = await take(await whole.logits(IDS));
+    for (const chunk of [1, 3, 19, Infinity]) {
+      using lm = await load({ chunk });
+      assertClose(await take(await lm.logits(IDS)), expected);
+    }
+  });
+
+  test("shows what every layer attends with, chunk by chunk", async () => {
+    using whole = await load();
+    using lm = await load({ chunk: 12 });
+    const seen: string[] = [];
+    const parts: Float32Array[][] = [[], []];
+    const inspectHeads = async (layer: number, { q, k, v }: Heads): Promise<void> => {
+      seen.push(`${layer}: ${q.shape} ${k.shape} ${v.shape}`);
+      parts[layer]!.push(await k.read());
+    };
+    await take(await lm.logits(IDS, { inspectHeads }));
+    const shapes = [["4,12,8 2,12,8 2,12,8"], ["4,8,8 2,8,8 2,8,8"]];
+    assertEquals(seen, shapes.flatMap((shape) => [`0: ${shape}`, `1: ${shape}`]));
+
+    using sequence = whole.sequence();
+    (await whole.prefill(sequence, IDS)).dispose();
+    using scope = device.scope();
+    const keys = await sequence.caches[1]!.rows(scope).k.read();
+    const head = (
+      at: number,
+    ) => [...parts[1]![0]!.subarray(96 * at, 96 * at + 96), ...parts[1]![1]!.subarray(64 * at, 64 * at + 64)];
+    assertClose(Float32Array.from([...head(0), ...head(1)]), keys);
+  });
+});
+
+describe("CausalLM.generate()", () => {
+  test("goes on from ids with the likeliest tokens", async () => {
+    using lm = await load();
+    const ids = [...IDS];
+    for (let i = 0; i < 5; i++) {
+      const row = (await take(await lm.logits(ids))).subarray(-40);
+      ids.push(row.indexOf(Math.max(...row)));
+    }
+    const found: number[] = [];
+    for await (const piece of lm.generate([...IDS], { maxTokens: 5 })) {
+      found.push(...piece.ids);
+      assertEquals(piece.text, "");
+    }
+    assertEquals(found, ids.slice(20));
+  });
+});
+
 describe("CausalLM.load()", () => {
   test("gives all memory back when it is disposed of, that of its sequences too", async () => {
     const { tensors } = device.report;
@@ -251,6 +303,7 @@ describe("CausalLM.load()", () => {
     const wrong = { ...MODEL, config: { ...MODEL.config, intermediate_size: 49 } };
     await assertRejects(() => load({}, filesOf(wrong).files), WeightsError, "mlp.");
     await assertRejects(() => load({ contextLength: 0 }), RangeError);
+    await assertRejects(() => load({ chunk: 1.5 }), RangeError);
     const broken = memoryFiles(new Map([["config.json", new TextEncoder().encode("{")]]));
     await assertRejects(() => load({}, broken), SyntaxError);
     assertEquals(device.report.tensors, tensors);

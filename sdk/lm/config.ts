@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { choice, flag, group, isValues, positive, type Values, whole, wrong } from "./_config_values.ts";
+import { choice, flag, group, isValues, positive, whole, wrong } from "./_config_values.ts";
+import type { JsonObject } from "./read_json.ts";
 
 /** Families of decoders that can run. */
 export type Family = "llama" | "mistral" | "qwen2" | "qwen3";
@@ -73,23 +74,21 @@ export interface DecoderConfig {
 }
 
 /**
- * Reads the `config.json` of a model directory, old key names and new ones.
+ * Reads what the `config.json` of a model directory has, old key names and new ones.
  *
- * @param text Its text, or what was parsed of it.
+ * @param values Its contents.
  * @returns The decoder that it describes. Keys that change nothing for these families are not looked at.
  * @example
  * ```ts
  * import { readFile } from "node:fs/promises";
  * import { readConfig } from "./config.ts";
  *
- * const config = readConfig(await readFile("models/llama/config.json", "utf8"));
+ * const config = readConfig(JSON.parse(await readFile("models/llama/config.json", "utf8")));
  * console.log(config.layers, config.rope.theta);
  * ```
- * @throws SyntaxError if the text is not JSON, TypeError or RangeError if a value is not one that can be run: another family, activation
- * function or RoPE scaling among them.
+ * @throws TypeError or RangeError if a value is not one that can be run: another family, activation function or RoPE scaling among them.
  */
-export function readConfig(text: string | Values): DecoderConfig {
-  const values = typeof text === "string" ? parse(text) : text;
+export function readConfig(values: JsonObject): DecoderConfig {
   const family = choice(values, "model_type", FAMILIES);
   choice(values, "hidden_act", ["silu", "swish"], "silu");
   if (isValues(values["quantization_config"])) {
@@ -155,24 +154,13 @@ export function checkConfig(config: DecoderConfig): DecoderConfig {
  * @returns The ids.
  * @throws TypeError or RangeError if they are no ids.
  */
-export function readIds(values: Values, key: string): number[] {
+export function readIds(values: JsonObject, key: string): number[] {
   const value = values[key] ?? [];
   return [value].flat().map((id) => whole({ [key]: id }, key, undefined, 0));
 }
 
-function parse(text: string): Values {
-  let values: unknown;
-  try {
-    values = JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError("Cannot read the model's configuration: it is not JSON", { cause });
-  }
-  if (isValues(values)) return values;
-  throw new TypeError("Cannot read the model's configuration: it is not an object");
-}
-
 /** `rope_parameters`, or `rope_theta` and `rope_scaling`. */
-function readRope(values: Values, contextLength: number): RopeConfig {
+function readRope(values: JsonObject, contextLength: number): RopeConfig {
   const rope = group(values, "rope_parameters") ?? group(values, "rope_scaling") ?? {};
   const theta = positive(rope["rope_theta"] == null ? values : rope, "rope_theta", 10000);
   for (const from of [values, rope]) {
@@ -196,7 +184,7 @@ function readRope(values: Values, contextLength: number): RopeConfig {
 }
 
 /** The window of every layer; a key that is missing means what the first implementation of the family takes. */
-function readWindows(values: Values, family: Family, layers: number): (number | undefined)[] {
+function readWindows(values: JsonObject, family: Family, layers: number): (number | undefined)[] {
   const none = new Array<undefined>(layers).fill(undefined);
   if (family === "llama") return none;
   if (family !== "mistral" && !flag(values, "use_sliding_window")) return none;

@@ -6,7 +6,7 @@
 import { attention } from "../attention/attention.ts";
 import { attendCache } from "../cache/decode.ts";
 import type { KVCache } from "../cache/kv_cache.ts";
-import type { Device } from "../device/device.ts";
+import type { Device, Scope } from "../device/device.ts";
 import { mul } from "../device/ops/binary.ts";
 import { concat } from "../device/ops/concat.ts";
 import { linear, type LinearOptions } from "../device/ops/linear.ts";
@@ -47,6 +47,18 @@ export interface Span {
   readonly count: number;
   /** The cache of every layer; takes the new tokens. */
   readonly caches: readonly KVCache[];
+  /** Takes over what the layer attends with. */
+  readonly inspect?: ((heads: Heads) => void) | undefined;
+}
+
+/** What a layer attends with, positions included: of new tokens, each [heads, n, headDim]. */
+export interface Heads {
+  /** Queries. */
+  readonly q: Tensor;
+  /** Keys. */
+  readonly k: Tensor;
+  /** Values. */
+  readonly v: Tensor;
 }
 
 /**
@@ -115,12 +127,12 @@ export function logitsOf(d: Device, { weights }: Decoder, x: Tensor): Tensor {
 
 /** Attention of the new tokens of one sequence: [count, heads * headDim]. */
 function attendSpan(
-  d: Device,
+  d: Scope,
   { config, weights, attention: layers }: Decoder,
   index: number,
   rows: Tensor,
   first: number,
-  { count, caches }: Span,
+  { count, caches, inspect }: Span,
 ): Tensor {
   const { heads, kvHeads, headDim, eps } = config;
   const { qNorm, kNorm } = weights.layers[index]!;
@@ -139,6 +151,7 @@ function attendSpan(
   const k = placed(part(heads, kvHeads), kNorm);
   const v = part(heads + kvHeads, kvHeads);
   cache.append(k, v);
+  inspect?.({ q: d.keep(q), k: d.keep(k), v: d.keep(v) });
   return rowsOfHeads(d, attend(d, q, k, v, cache, index, layers[index]!));
 }
 

@@ -8,20 +8,29 @@ import { concat } from "../device/ops/concat.ts";
 import { slice } from "../device/ops/slice.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { type Decoder, logitsOf, normalise, runLayer } from "./decoder.ts";
+import { type Decoder, type Heads, logitsOf, normalise, runLayer } from "./decoder.ts";
 import { type DecoderSequence, takeBack } from "./decoder_sequence.ts";
 import { embed } from "./embedding.ts";
 
-/** Options of a prompt. */
-export interface PromptOptions {
+/** What else a prompt gives. Tensors are gone after the call that sees them, or after what it returns. */
+export interface LogitsOptions {
+  /**
+   * Sees the residual stream f32 [n, hidden] of the prompt, chunk by chunk: the embeddings (0), what layer i - 1 gave (i) and, in place of what the last
+   * layer gave, its normalised form.
+   */
+  readonly inspect?: (index: number, hidden: Tensor) => void | Promise<void>;
+  /** Sees what every layer attends with, chunk by chunk: for calibrations. */
+  readonly inspectHeads?: (layer: number, heads: Heads) => void | Promise<void>;
+  /** Gives up between layers; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is wanted of a prompt. */
+export interface PromptOptions extends LogitsOptions {
   /** Tokens that are computed at once. */
   readonly chunk: number;
   /** Logits of every token, or of the last one. */
   readonly rows: "all" | "last";
-  /** Sees the residual stream of a chunk; see `LogitsOptions`. */
-  readonly inspect?: ((index: number, hidden: Tensor) => void | Promise<void>) | undefined;
-  /** Gives up between layers; its reason is thrown. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -96,10 +105,9 @@ async function runChunk(
   decoder: Decoder,
   { caches }: DecoderSequence,
   ids: Int32Array,
-  { inspect, signal }: PromptOptions,
+  { inspect, inspectHeads, signal }: PromptOptions,
 ): Promise<Tensor> {
   const { layers } = decoder.config;
-  const span = { count: ids.length, caches };
   let x = scoped(scope, (s) => embed(s, decoder.weights.embedding, s.tensor(ids, [ids.length])));
   const replace = (next: Tensor): void => {
     x.dispose();
@@ -107,7 +115,17 @@ async function runChunk(
   };
   for (let index = 0; index < layers; index++) {
     await inspect?.(index, x);
+    const seen: Heads[] = [];
+    const span = {
+      count: ids.length,
+      caches,
+      ...(inspectHeads && { inspect: (heads: Heads) => void seen.push(heads) }),
+    };
     replace(runLayer(scope, decoder, index, x, [span]));
+    for (const heads of seen) {
+      await inspectHeads?.(index, heads);
+      for (const tensor of Object.values(heads)) tensor.dispose();
+    }
     await scope.flush(signal);
   }
   replace(normalise(scope, decoder, x));

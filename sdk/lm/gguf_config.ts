@@ -4,8 +4,9 @@
  * @module
  */
 import type { GgufMetadata, GgufModel } from "../weights/gguf.ts";
-import { choice, positive, type Values, whole, wrong } from "./_config_values.ts";
+import { choice, positive, whole, wrong } from "./_config_values.ts";
 import { checkConfig, type DecoderConfig, FAMILIES, readIds, type RopeScaling } from "./config.ts";
+import type { JsonObject } from "./read_json.ts";
 
 /**
  * Reads the metadata of a file; biases are known by their tensors.
@@ -60,7 +61,7 @@ export function ggufConfig({ metadata, tensors }: Pick<GgufModel, "metadata" | "
 }
 
 /** Numbers and texts; a list of numbers that are all the same counts as one number. */
-function valuesOf(metadata: GgufMetadata): Values {
+function valuesOf(metadata: GgufMetadata): JsonObject {
   const values: Record<string, unknown> = {};
   for (const key of metadata.keys) {
     const { value } = metadata.get(key)!;
@@ -74,7 +75,7 @@ function valuesOf(metadata: GgufMetadata): Values {
   return values;
 }
 
-function scalingOf(values: Values, at: (key: string) => string): RopeScaling {
+function scalingOf(values: JsonObject, at: (key: string) => string): RopeScaling {
   const old = at("rope.scale_linear");
   const type = choice(
     values,

@@ -8,11 +8,11 @@ import { type GgufMetadata, type GgufModel, openGguf } from "../weights/gguf.ts"
 import { openGgufModel } from "../weights/gguf_shards.ts";
 import { folderFiles } from "../weights/node_files.ts";
 import { openSafetensorsModel } from "../weights/sharded.ts";
-import { readExactly, type WeightFiles } from "../weights/source.ts";
+import type { WeightFiles } from "../weights/source.ts";
 import type { WeightStore } from "../weights/store.ts";
-import { isValues } from "./_config_values.ts";
 import { type DecoderConfig, readConfig, readIds } from "./config.ts";
 import { ggufConfig } from "./gguf_config.ts";
+import { readJson } from "./read_json.ts";
 import { DIRECTORY_NAMES, GGUF_NAMES, type Naming } from "./tensor_names.ts";
 
 /**
@@ -60,32 +60,16 @@ async function ofGguf(store: GgufModel): Promise<OpenModel> {
 }
 
 async function ofFiles(files: WeightFiles, path = "the model"): Promise<OpenModel> {
-  const text = await readText(files, "config.json");
-  if (text === undefined) {
+  const values = await readJson(files, "config.json");
+  if (values === undefined) {
     throw new WeightsError(
       `Cannot open "${path}": it has no "config.json", expected a model directory or a ".gguf" file`,
     );
   }
-  const config = readConfig(text);
-  const eosIds = new Set([...config.eosIds, ...await endsOfGeneration(files)]);
+  const config = readConfig(values);
+  // Chat models name the token that ends a turn here alone.
+  const generation = await readJson(files, "generation_config.json") ?? {};
+  const eosIds = [...new Set([...config.eosIds, ...readIds(generation, "eos_token_id")])];
   const store = await openSafetensorsModel(files);
-  return { config: { ...config, eosIds: [...eosIds] }, store, naming: DIRECTORY_NAMES, files };
-}
-
-/** Chat models name the token that ends a turn here alone. */
-async function endsOfGeneration(files: WeightFiles): Promise<number[]> {
-  const text = await readText(files, "generation_config.json");
-  if (text === undefined) return [];
-  const values: unknown = JSON.parse(text);
-  return isValues(values) ? readIds(values, "eos_token_id") : [];
-}
-
-async function readText(files: WeightFiles, name: string): Promise<string | undefined> {
-  const source = await files.open(name);
-  if (source === undefined) return undefined;
-  try {
-    return new TextDecoder().decode(await readExactly(source, 0, source.size));
-  } finally {
-    await source.close?.();
-  }
+  return { config: { ...config, eosIds }, store, naming: DIRECTORY_NAMES, files };
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import type { WeightFiles } from "../weights/source.ts";
 import { type JsonObject, readJson } from "./read_json.ts";
 import { type TextStream, textStream } from "./text_stream.ts";
@@ -41,7 +40,7 @@ export interface Tokenizer {
 }
 
 /** Characters that a word can have: what a tokenizer takes apart at once, mostly up to a space. More would take seconds. */
-export const LONGEST_WORD = 2 ** 17;
+export const LONGEST_WORD = 2 ** 16;
 
 /** A character that no text has (Unicode keeps it for programs): breaks up what must not be read as a control token. */
 const MARK = "\uFDD0";
@@ -77,7 +76,7 @@ export async function openTokenizer(files: WeightFiles): Promise<Tokenizer | und
 export async function makeTokenizer(json: JsonObject, what: string): Promise<Tokenizer> {
   const { Tokenizer: Loaded } = await import("@huggingface/tokenizers");
   try {
-    return new LibraryTokenizer(new Loaded(prepared(json), {}));
+    return new LibraryTokenizer(new Loaded(prepared(json), {}) as unknown as Library);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SyntaxError(`Cannot read the tokenizer ${what}: ${reason}`, { cause });
@@ -88,6 +87,20 @@ interface Added {
   readonly id: number;
   readonly content: string;
   readonly special?: boolean;
+}
+
+/** What is used of the package's class. */
+interface Library {
+  readonly model: {
+    readonly vocab: readonly (string | undefined)[];
+    encode(words: string[]): string[];
+  } | null;
+  encode(
+    text: string,
+    options: { add_special_tokens: boolean },
+  ): { ids: (number | undefined)[]; tokens: string[] };
+  decode(ids: number[], options: { clean_up_tokenization_spaces: boolean }): string;
+  get_added_tokens_decoder(): ReadonlyMap<number, Added>;
 }
 
 /** Makes MARK vanish before a text is taken apart but after control tokens are found, and control tokens be found in the text as it is. */
@@ -118,21 +131,22 @@ class LibraryTokenizer implements Tokenizer {
     this.#library = library;
     this.#texts = model.vocab;
     this.vocabSize = model.vocab.length;
-    const special = [...library.get_added_tokens_decoder().values()].filter((token) => token.special);
+    const added = library.get_added_tokens_decoder();
+    const special = [...added.values()].filter((token) => token.special);
     this.specialIds = new Map(special.map(({ content, id }) => [content, id]));
     this.#hidden = new Set(this.specialIds.values());
     // One character cannot be broken up.
     const longer = [...this.specialIds.keys()].filter((text) => [...text].length > 1);
     this.#control = longer.length === 0 ? undefined : anyOf(longer);
     const encode = model.encode.bind(model);
-    const split = wordSplit(model.vocab);
+    const split = wordSplit(model.vocab.filter((_, id) => !added.has(id)));
     model.encode = (words) => encode(words.flatMap(split));
   }
 
   encode(text: string, { addSpecial = false, control = false }: EncodeOptions = {}): Int32Array {
     const clean = control ? text.toWellFormed() : this.guard(text);
     const { ids, tokens } = this.#library.encode(clean, { add_special_tokens: addSpecial });
-    return Int32Array.from(ids, (id: number | undefined, at) => {
+    return Int32Array.from(ids, (id, at) => {
       if (id !== undefined) return id;
       throw new RangeError(
         `Cannot encode the text: the vocabulary has neither ${
@@ -188,7 +202,7 @@ function wordSplit(vocab: readonly (string | undefined)[]): (word: string) => st
     for (const { length } of parts) {
       if (length > LONGEST_WORD) {
         throw new RangeError(
-          `Cannot encode a word of ${length} characters: expected at most ${LONGEST_WORD} without a space`,
+          `Cannot encode a word of ${length} characters: expected at most ${LONGEST_WORD} that the tokenizer takes as one`,
         );
       }
     }

@@ -47,7 +47,7 @@ export interface DoubleSparsityOptions {
   readonly shared: boolean;
   /** Whether the labels of queries are rounded like those of keys, as the official accuracy code does. @default false */
   readonly quantiseQuery: boolean;
-  /** The layer of the profile to use. @default that of the cache */
+  /** The layer of the profile to use, where the cache does not tell its own. @default 0 */
   readonly layer?: number | undefined;
 }
 
@@ -62,8 +62,8 @@ export interface DoubleSparsityTools {
 }
 
 /**
- * Keeps labels, a few channels of every key as small codes, beside a cache; a query scans them and reads the keys and values of the tokens that
- * score best. The prompt is dense, and so is decode while a cache has no more tokens than a list.
+ * Reads few tokens, which few channels find: labels, some channels of every key as small codes, are kept beside a cache; a query scores them and reads the
+ * keys and values of the best tokens. Nothing is forgotten. The prompt is dense, and so is decode while a cache has no more tokens than a list.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ export const doubleSparsity: Method<DoubleSparsityOptions, Planner & Selector> &
       return {
         ...planner("doubleSparsity", () => "dense"),
         start: (device, shape) => {
-          if (denseLayers.includes(shape.layer)) return READS_ALL;
+          if (denseLayers.includes(shape.layer ?? options.layer ?? 0)) return READS_ALL;
           return new LabelSelection(startLabels(device, shape, profile, options), options);
         },
       };
@@ -192,7 +192,8 @@ function startLabels(
   profile: DoubleSparsityProfile,
   options: DoubleSparsityOptions,
 ): LabelCache {
-  const { layer = shape.layer, labelBits: bits, channelRatio, channelSource: source, shared } = options;
+  const { labelBits: bits, channelRatio, channelSource: source, shared } = options;
+  const layer = shape.layer ?? options.layer ?? 0;
   const unit = bits === 4 ? 2 : 1;
   const { labelChannels: count = unit * Math.max(1, Math.round(shape.headDim * channelRatio / unit)) } =
     options;

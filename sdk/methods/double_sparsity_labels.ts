@@ -167,7 +167,7 @@ export class LabelCache implements Disposable {
     for (const x of [this.#data, this.#meta, this.#keyColumns, this.#queryColumns]) x?.dispose();
   }
 
-  /** The tensor with room for n more tokens: itself, or half as much again. */
+  /** The tensor with room for n more tokens: itself, or a copy that is a quarter larger. */
   #grown(x: Tensor | undefined, n: number, width: number, dtype: DType): Tensor {
     const needed = this.#length + n;
     if (x && needed <= x.shape[1]!) return x;
@@ -175,7 +175,7 @@ export class LabelCache implements Disposable {
       const capacity = Math.ceil(needed / CHUNK) * CHUNK;
       return this.#device.empty([this.#keyColumns.shape[0]!, capacity, width], dtype);
     }
-    const next = this.#moved(x, Math.ceil(Math.max(needed, 1.5 * x.shape[1]!) / CHUNK) * CHUNK);
+    const next = this.#moved(x, Math.ceil(Math.max(needed, 1.25 * x.shape[1]!) / CHUNK) * CHUNK);
     x.dispose();
     return next;
   }

@@ -115,7 +115,7 @@ export const longgen: Method<LonggenOptions, Planner & Selector> & LonggenTools 
     });
     return {
       ...prefill,
-      start: (device, { queryHeads, heads, layer }) => {
+      start: (device, { queryHeads, heads, layer = options.layer }) => {
         const shiftOf = shifts({ heads: queryHeads, kvHeads: heads }, options);
         return fixedSelection(device, {
           key: (length) => full(layer) ? undefined : Math.floor((length - 1) / blockSize),

@@ -103,7 +103,7 @@ export const lserve: Method<LserveOptions, LserveSelector> = method({
     );
     return {
       ...prefill,
-      start: (device, shape) => lserveSelection(device, shape, flagsOf(shape.layer, shape.heads), options),
+      start: (device, shape) => lserveSelection(device, shape, flagsOf(shape.layer ?? options.layer, shape.heads), options),
     };
   },
 });

@@ -100,7 +100,7 @@ export const moa: Method<MoaOptions, Planner & Selector> & {
     });
     return {
       ...prefill,
-      start: (device, { queryHeads, heads, layer }) => {
+      start: (device, { queryHeads, heads, layer = options.layer }) => {
         const caches = (promptLength: number): MoaCache[] =>
           moaCaches(spans, layer, { heads: queryHeads, kvHeads: heads }, promptLength, options);
         // Tells of a plan of another model now rather than in the first step.

@@ -24,8 +24,8 @@ export interface CacheShape {
   readonly heads: number;
   /** Columns of a head. */
   readonly headDim: number;
-  /** The layer of the model, from 0. */
-  readonly layer: number;
+  /** The layer of the model, from 0; goes before an option `layer`. */
+  readonly layer?: number | undefined;
 }
 
 /** What a selector keeps beside one cache: labels, page statistics, lists to use again. */
