@@ -10,6 +10,7 @@ import { binary } from "./binary.ts";
 import { cast } from "./cast.ts";
 import { compact } from "./compact.ts";
 import { copy } from "./copy.ts";
+import { decode } from "./decode.ts";
 import { embed } from "./embed.ts";
 import { fill } from "./fill.ts";
 import { gather } from "./gather.ts";
@@ -19,13 +20,17 @@ import { lineSums } from "./line_sums.ts";
 import { lineTiles } from "./line_tiles.ts";
 import { mark } from "./mark.ts";
 import { mergeLines } from "./merge_lines.ts";
+import { packBitmap } from "./pack_bitmap.ts";
 import { planned } from "./planned.ts";
+import { quantize } from "./quantize.ts";
+import { readRows } from "./read_rows.ts";
 import { rope } from "./rope.ts";
 import { layerNorm, reduce, rmsNorm, softmax } from "./rows.ts";
 import { sample } from "./sample.ts";
 import { scaleAdd } from "./scale_add.ts";
 import { scan } from "./scan.ts";
 import { scatter } from "./scatter.ts";
+import { scoreRows } from "./score_rows.ts";
 import { topk } from "./topk.ts";
 import { unary } from "./unary.ts";
 
@@ -102,6 +107,16 @@ export function dispatchesOf(op: Op, context: Context, bytesOf: (id: number) => 
       return lineTiles(op, context);
     case "planned":
       return planned(op, context, bytesOf(op.plan));
+    case "decode":
+      return decode(op, context, bytesOf);
+    case "scoreRows":
+      return scoreRows(op, context, bytesOf);
+    case "readRows":
+      return readRows(op, context, bytesOf);
+    case "quantize":
+      return quantize(op, context);
+    case "packBitmap":
+      return packBitmap(op, context);
     default:
       throw new TypeError(`Cannot run operation "${(op as Op).op}": the WebGPU device does not know it`);
   }

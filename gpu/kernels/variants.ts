@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Op, type OpName, type OpOf, OPS } from "../../sdk/device/ops.ts";
+import { FORM, type Op, type OpName, type OpOf, OPS } from "../../sdk/device/ops.ts";
 import { type Caps, sourceOf, variantOf } from "../kernel.ts";
 import { dispatchesOf } from "./mod.ts";
 
@@ -71,6 +71,7 @@ function* operations(): Generator<Op> {
   yield* products();
   yield* attentions();
   yield* plans();
+  yield* caches();
 }
 
 function* products(): Generator<Op> {
@@ -151,6 +152,30 @@ function* plans(): Generator<Op> {
         yield one("planned", { ...base, v: 0, out: 0 });
       }
     }
+  }
+}
+
+function* caches(): Generator<Op> {
+  for (const headDim of [20, 64, 128, 256]) {
+    for (const form of Object.values(FORM)) {
+      if (form === FORM.bitmap && headDim % 64 !== 0) continue;
+      for (const shared of [1, 2, 4, 8]) {
+        const base = { form, headDim, group: headDim, heads: shared, kvHeads: 1, rows: 300 };
+        const sizes = { ...base, kHead: 0, vHead: 0, metaHead: 0, table: 0, list: 0, band: 0, lists: 1 };
+        yield one("decode", sizes);
+        yield one("decode", { ...sizes, band: 24, merge: 1 });
+        yield one("decode", { ...sizes, list: 23, listCap: 9, table: 22 });
+        yield one("decode", { ...sizes, list: 23, listCap: 9, band: 24 });
+        if (form !== FORM.bitmap) yield one("scoreRows", base);
+      }
+      for (const table of [0, 9]) yield one("readRows", { form, headDim, group: headDim, table, kHead: 0 });
+    }
+  }
+  for (const bits of [4, 8]) {
+    for (const group of [2, 8, 128]) yield one("quantize", { rows: 9, cols: 128, bits, group });
+  }
+  for (const headDim of [64, 128, 192, 1024]) {
+    for (const xtype of [0, 1]) yield one("packBitmap", { n: 64, headDim, xtype, xHead: 64 * headDim });
   }
 }
 

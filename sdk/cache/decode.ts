@@ -11,6 +11,12 @@ import type { Tensor } from "../device/tensor.ts";
 import type { Selector } from "../methods/selector.ts";
 import type { KVCache } from "./kv_cache.ts";
 
+/** Options of {@linkcode attendCache}. */
+export interface AttendCacheOptions extends DecodeOptions {
+  /** False: every query sees the whole cache, as rows of a table do. Not with a selector. @default true */
+  readonly causal?: boolean;
+}
+
 /** Options of {@linkcode decode}. */
 export interface DecodeOptions {
   /** Chooses which tokens are read. @default all */
@@ -56,7 +62,7 @@ export function decode(device: Device, q: Tensor, cache: KVCache, options: Decod
 }
 
 /**
- * Causal attention of the newest `n` tokens, whose keys and values are already appended.
+ * Attention of `n` queries: causal, those of the newest `n` tokens, whose keys and values are already appended; or of any `n` queries that see all.
  *
  * One token is {@linkcode decode}. More read the whole cache as float32: a prompt that is the whole cache is better attended to before it is appended, since
  * then nothing is rounded or pruned.
@@ -66,8 +72,14 @@ export function decode(device: Device, q: Tensor, cache: KVCache, options: Decod
  * @returns [Hq, n, D].
  * @throws RangeError if shapes do not fit; Error if the cache is empty.
  */
-export function attendCache(device: Device, q: Tensor, cache: KVCache, options: DecodeOptions = {}): Tensor {
-  const [heads, n, headDim] = shapeOf(q, cache, "attend to the cache");
+export function attendCache(
+  device: Device,
+  q: Tensor,
+  cache: KVCache,
+  options: AttendCacheOptions = {},
+): Tensor {
+  const { causal = true } = options;
+  const [heads, n, headDim] = shapeOf(q, cache, "attend to the cache", causal ? cache.length : Infinity);
   if (n === 1) return decode(device, q, cache, options);
   using scope = device.scope();
   const [first, ...others] = cache.sections();
@@ -107,7 +119,7 @@ export function attendCache(device: Device, q: Tensor, cache: KVCache, options: 
     outHead: n * headDim,
     outRow: headDim,
     kvtype: DTYPE_CODE[k.dtype],
-    causal: 1,
+    causal: causal ? 1 : 0,
     scale: options.scale ?? 1 / Math.sqrt(headDim),
   });
   cache.compact();
@@ -115,7 +127,7 @@ export function attendCache(device: Device, q: Tensor, cache: KVCache, options: 
 }
 
 /** The sizes of the queries. */
-function shapeOf(q: Tensor, cache: KVCache, what: string): [number, number, number] {
+function shapeOf(q: Tensor, cache: KVCache, what: string, most = cache.length): [number, number, number] {
   const [heads = 0, n = 0, headDim = 0] = q.shape;
   if (q.shape.length !== 3 || headDim !== cache.headDim || heads === 0 || heads % cache.heads !== 0) {
     throw new RangeError(
@@ -123,7 +135,7 @@ function shapeOf(q: Tensor, cache: KVCache, what: string): [number, number, numb
     );
   }
   if (cache.length === 0) throw new Error(`Cannot ${what}: the cache is empty, append keys and values first`);
-  if (n < 1 || n > cache.length) {
+  if (n < 1 || n > most) {
     throw new RangeError(
       `Cannot ${what}: "q" has ${n} tokens but the cache ${cache.length}, append their keys and values first`,
     );

@@ -4,7 +4,7 @@
  * @module
  */
 export { bitmap, type BitmapOptions } from "./bitmap.ts";
-export { attendCache, decode, type DecodeOptions } from "./decode.ts";
+export { attendCache, type AttendCacheOptions, decode, type DecodeOptions } from "./decode.ts";
 export { dense, type DenseOptions } from "./dense.ts";
 export { KVCache, type KVCacheOptions } from "./kv_cache.ts";
 export { offload, type OffloadOptions } from "./offload.ts";

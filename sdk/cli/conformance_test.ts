@@ -34,6 +34,20 @@ describe("the command conformance", () => {
     assertMatch(lines[1]!, /^tiny\.safetensors +ok +7 checks/);
   });
 
+  test("replays a language model with the configuration beside it, which is no file of its own", async () => {
+    const models = await mkdtemp(join(tmpdir(), "filigree-conformance-"));
+    try {
+      for (const name of ["qwen3-tiny.safetensors", "qwen3-tiny.config.json"]) {
+        await copyFile(new URL(`../lm/testdata/${name}`, import.meta.url), join(models, name));
+      }
+      const { code, lines } = await run(models, "--device", "wasm", "--threads", "1");
+      assertEquals([code, lines.length], [0, 2]);
+      assertMatch(lines[1]!, /^qwen3-tiny\.safetensors +ok +6 checks  selections exact/);
+    } finally {
+      await rm(models, { recursive: true });
+    }
+  });
+
   test("replays a folder on every device that works when none is named, and says which do not", async () => {
     const { code, lines } = await run(folder);
     assertEquals(code, 0);
