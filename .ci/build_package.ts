@@ -74,7 +74,7 @@ export async function buildPackage(): Promise<number> {
     writeFileSync(dist + file, code);
     for (const specifier of importsOf(code)) {
       if (specifier.startsWith(".")) copyGenerated(join(dirname(file), specifier));
-      else if (!specifier.startsWith("node:")) packages.add(specifier.split("/")[0] as string);
+      else if (!specifier.startsWith("node:")) packages.add(/^(@[^/]+\/)?[^/]+/.exec(specifier)![0]);
     }
   }
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {

@@ -43,6 +43,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/csv": ["csv-parse"],
   "sdk/server": ["hono", "valibot"],
+  "sdk/lm": ["@huggingface/tokenizers", "@huggingface/jinja"],
   "sdk/testing": ["deno-std"],
   "gpu": ["@webgpu/types", "bun-webgpu"],
   "examples": ["esbuild"],

@@ -6,8 +6,8 @@
 import { DTYPE_BYTES } from "../device/ops.ts";
 import { packBitmap } from "../device/ops/pack_bitmap.ts";
 import { slice } from "../device/ops/slice.ts";
-import type { Run } from "./chunk_pool.ts";
-import { type HostCodec, readBytes, uploadRows } from "./host_codec.ts";
+import type { ChunkPool } from "./chunk_pool.ts";
+import { type HostCodec, readBytes, uploadRows, type Wanted } from "./host_codec.ts";
 import { floatCodec } from "./row_codec.ts";
 
 /** Words of a tile's entry: bits of the first 32 elements, of the others, offset in units of two. */
@@ -57,30 +57,20 @@ export function bitmapHostCodec(
       ]);
       return join(entries, [k, v], heads, tiles, capacity);
     },
-    async fetch(device, pool, wanted, perHead, chunk) {
-      const tiles = chunk * headDim / 64;
+    async fetch(device, pool, wanted) {
+      const { perHead, slots, tokens, chunk } = wanted;
       const rows = new Uint16Array(heads * perHead * 2 * headDim);
-      const loaded = await load(pool, wanted.filter((token) => token !== undefined), parts, heads, tiles);
-      for (const [i, token] of wanted.entries()) {
-        if (token === undefined) continue;
+      const loaded = await load(pool, wanted, heads, chunk * headDim / 64);
+      for (let i = 0; i < slots.length; i++) {
+        if (slots[i]! < 0) continue;
         for (const part of [0, 1]) {
-          const tile = loaded.get(`${token.slot} ${part * heads + token.head}`)!;
-          expand(
-            tile,
-            token.token,
-            headDim,
-            part === 0,
-            rows.subarray((2 * i + part) * headDim, (2 * i + part + 1) * headDim),
-          );
+          const tiles = loaded.get(slots[i]! * parts + part * heads + Math.floor(i / perHead))!;
+          const row = rows.subarray((2 * i + part) * headDim, (2 * i + part + 1) * headDim);
+          expand(tiles, tokens[i]!, headDim, part === 0, row);
         }
       }
-      return uploadRows(
-        device,
-        back,
-        { heads, headDim, perHead },
-        new Uint8Array(rows.buffer),
-        new Uint8Array(0),
-      );
+      const sizes = { heads, headDim, perHead };
+      return uploadRows(device, back, sizes, new Uint8Array(rows.buffer), new Uint8Array(0));
     },
   };
 }
@@ -115,31 +105,47 @@ function join(
   return bytes;
 }
 
-/** Reads the parts that the tokens lie in, each once. */
+/** Reads the parts that the tokens lie in, each once; by number: slot * 2 heads + part. */
 async function load(
-  pool: Parameters<HostCodec["fetch"]>[1],
-  wanted: readonly { readonly slot: number; readonly head: number }[],
-  parts: number,
+  pool: ChunkPool,
+  { slots, perHead }: Wanted,
   heads: number,
   tiles: number,
-): Promise<Map<string, Tiles>> {
-  const slots = [...new Set(wanted.map(({ slot }) => slot))];
-  const tables = slots.map((slot) => ({ slot, offset: 0, into: new Uint8Array(4 * (parts + 1)) }));
-  await pool.read(tables);
-  const begins = new Map(tables.map(({ slot, into }) => [slot, new Int32Array(into.buffer)]));
-  const runs = new Map<string, Run>();
-  for (const { slot, head } of wanted) {
-    for (const part of [head, heads + head]) {
-      const table = begins.get(slot)!;
-      const into = new Uint8Array(table[part + 1]! - table[part]!);
-      runs.set(`${slot} ${part}`, { slot, offset: table[part]!, into });
-    }
+): Promise<Map<number, Tiles>> {
+  const parts = 2 * heads;
+  const wanted = new Set<number>();
+  for (let i = 0; i < slots.length; i++) {
+    const head = Math.floor(i / perHead);
+    if (slots[i]! >= 0) wanted.add(slots[i]! * parts + head).add(slots[i]! * parts + heads + head);
   }
-  await pool.read([...runs.values()]);
+  const pieces = Int32Array.from(new Set(slots.filter((slot) => slot >= 0)));
+  const width = parts + 1;
+  const tables = new Int32Array(pieces.length * width);
+  await pool.read({
+    slots: pieces,
+    offsets: new Int32Array(pieces.length),
+    ends: pieces.map((_, i) => (i + 1) * width * 4),
+    into: new Uint8Array(tables.buffer),
+  });
+  const placeOf = new Map(Array.from(pieces, (slot, i) => [slot, i * width]));
+  const numbers = Int32Array.from(wanted);
+  const table = (number: number): number => placeOf.get(Math.floor(number / parts))! + number % parts;
+  const ends = new Int32Array(numbers.length);
+  numbers.forEach((number, i) => {
+    ends[i] = (ends[i - 1] ?? 0) + tables[table(number) + 1]! - tables[table(number)]!;
+  });
+  const bytes = new Uint8Array(ends.at(-1) ?? 0);
+  await pool.read({
+    slots: numbers.map((number) => Math.floor(number / parts)),
+    offsets: numbers.map((number) => tables[table(number)]!),
+    ends,
+    into: bytes,
+  });
   const words = (tiles + 1) * ENTRY;
-  return new Map([...runs].map(([name, { into }]) => {
-    const elements = new Uint16Array(into.buffer, words * 4);
-    return [name, { entries: new Int32Array(into.buffer, 0, words), elements }];
+  return new Map(Array.from(numbers, (number, i) => {
+    const from = ends[i - 1] ?? 0;
+    const elements = new Uint16Array(bytes.buffer, from + words * 4, (ends[i]! - from - words * 4) / 2);
+    return [number, { entries: new Int32Array(bytes.buffer, from, words), elements }];
   }));
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import type { ChunkPool, Run } from "./chunk_pool.ts";
+import type { ChunkPool, Runs } from "./chunk_pool.ts";
 
 /** The file could not be written or read, or what came back is not what was written. */
 export class OffloadError extends Error {
@@ -101,7 +101,7 @@ export class FilePool implements ChunkPool {
     }
   }
 
-  async read(runs: readonly Run[]): Promise<void> {
+  async read(runs: Runs): Promise<void> {
     const spans = this.#spans(runs);
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -111,17 +111,14 @@ export class FilePool implements ChunkPool {
   }
 
   /** Blocks to read at once, with the runs that they hold. */
-  #spans(runs: readonly Run[]): Span[] {
-    const wanted = runs.map((run) => {
-      const piece = this.#pieces[run.slot]!;
-      const first = Math.floor(run.offset / BLOCK);
-      const last = Math.floor((run.offset + run.into.length - 1) / BLOCK);
-      return {
-        run,
-        base: piece.at,
-        from: piece.at + first * (BLOCK + SUM),
-        to: piece.at + (last + 1) * (BLOCK + SUM),
-      };
+  #spans({ slots, offsets, ends, into }: Runs): Span[] {
+    const wanted = Array.from(slots, (slot, i) => {
+      const offset = offsets[i]!;
+      const part = into.subarray(i === 0 ? 0 : ends[i - 1], ends[i]);
+      const { at } = this.#pieces[slot]!;
+      const last = Math.floor((offset + part.length - 1) / BLOCK);
+      const from = at + Math.floor(offset / BLOCK) * (BLOCK + SUM);
+      return { run: { offset, into: part }, base: at, from, to: at + (last + 1) * (BLOCK + SUM) };
     }).sort((a, b) => a.from - b.from);
     const spans: Span[] = [];
     for (const { run, base, from, to } of wanted) {
@@ -201,5 +198,5 @@ interface Span {
   readonly base: number;
   readonly from: number;
   to: number;
-  readonly runs: Run[];
+  readonly runs: { readonly offset: number; readonly into: Uint8Array }[];
 }

@@ -54,7 +54,12 @@ const piece = (seed: number, bytes: number): Uint8Array<ArrayBuffer> =>
 
 async function readBack(pool: FilePool, slot: number, offset: number, count: number): Promise<Uint8Array> {
   const into = new Uint8Array(count);
-  await pool.read([{ slot, offset, into }]);
+  await pool.read({
+    slots: Int32Array.of(slot),
+    offsets: Int32Array.of(offset),
+    ends: Int32Array.of(count),
+    into,
+  });
   return into;
 }
 
@@ -67,13 +72,19 @@ describe("A file of pieces", () => {
     const runs = Array.from({ length: 200 }, () => {
       const at = draw.int(0, pieces.length);
       const offset = draw.int(0, pieces[at]!.length);
-      const into = new Uint8Array(draw.int(1, pieces[at]!.length - offset + 1));
-      return { at, slot: slots[at]!, offset, into };
+      return { at, offset, count: draw.int(1, pieces[at]!.length - offset + 1) };
     });
-    await pool.read(runs);
-    for (const { at, offset, into } of runs) {
-      assertEquals(into, pieces[at]!.slice(offset, offset + into.length));
-    }
+    let end = 0;
+    const ends = Int32Array.from(runs, ({ count }) => end += count);
+    const into = new Uint8Array(end);
+    await pool.read({
+      slots: Int32Array.from(runs, ({ at }) => slots[at]!),
+      offsets: Int32Array.from(runs, ({ offset }) => offset),
+      ends,
+      into,
+    });
+    const expected = runs.flatMap(({ at, offset, count }) => [...pieces[at]!.slice(offset, offset + count)]);
+    assertEquals(into, Uint8Array.from(expected));
   });
 
   test("reads runs that lie near each other at once", async () => {
@@ -81,8 +92,9 @@ describe("A file of pieces", () => {
     const pool = new FilePool(file, "fake");
     const slot = await pool.write(piece(1, 400_000));
     file.reads = 0;
-    const runs = Array.from({ length: 100 }, (_, i) => ({ slot, offset: i * 100, into: new Uint8Array(50) }));
-    await pool.read([...runs, { slot, offset: 300_000, into: new Uint8Array(10) }]);
+    const offsets = Int32Array.from({ length: 101 }, (_, i) => i === 100 ? 300_000 : i * 100);
+    const ends = offsets.map((_, i) => (i + 1) * 50);
+    await pool.read({ slots: offsets.map(() => slot), offsets, ends, into: new Uint8Array(5050) });
     assertEquals(file.reads, 2);
   });
 

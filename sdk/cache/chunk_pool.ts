@@ -4,13 +4,15 @@
  * @module
  */
 
-/** A run of bytes within a piece. */
-export interface Run {
-  /** Number of the piece. */
-  readonly slot: number;
-  /** Where the run begins inside it. */
-  readonly offset: number;
-  /** Its bytes; receives them. */
+/** Runs of bytes within pieces, and where they go: one after the other. Arrays, since there may be a hundred thousand. */
+export interface Runs {
+  /** Number of the piece of each run. */
+  readonly slots: Int32Array;
+  /** Where each begins inside its piece. */
+  readonly offsets: Int32Array;
+  /** Where each ends in `into`; it begins where the one before ends. */
+  readonly ends: Int32Array;
+  /** Receives them. */
   readonly into: Uint8Array;
 }
 
@@ -19,7 +21,7 @@ export interface ChunkPool {
   /** Keeps a piece. @returns Its number. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Fills the runs; those of one piece that lie near each other may be read at once. */
-  read(runs: readonly Run[]): Promise<void>;
+  read(runs: Runs): Promise<void>;
   /** Another owner. */
   retain(): void;
   /** One owner less; the last one gives everything back. */
@@ -35,9 +37,11 @@ export class MemoryPool implements ChunkPool {
     return Promise.resolve(this.#pieces.push(bytes) - 1);
   }
 
-  read(runs: readonly Run[]): Promise<void> {
-    for (const { slot, offset, into } of runs) {
-      into.set(this.#pieces[slot]!.subarray(offset, offset + into.length));
+  read({ slots, offsets, ends, into }: Runs): Promise<void> {
+    for (let i = 0, from = 0; i < slots.length; i++) {
+      const [offset, to] = [offsets[i]!, ends[i]!];
+      into.set(this.#pieces[slots[i]!]!.subarray(offset, offset + to - from), from);
+      from = to;
     }
     return Promise.resolve();
   }

@@ -9,16 +9,18 @@ import type { CachedRows } from "../device/ops/cached_rows.ts";
 import { concat } from "../device/ops/concat.ts";
 import { slice } from "../device/ops/slice.ts";
 import type { Tensor } from "../device/tensor.ts";
-import type { ChunkPool, Run } from "./chunk_pool.ts";
+import type { ChunkPool } from "./chunk_pool.ts";
 import type { RowCodec } from "./row_codec.ts";
 
-/** One token of one head in a piece. */
+/** Tokens to bring back: `perHead` of every head, one head after the other. */
 export interface Wanted {
-  /** Number of the piece. */
-  readonly slot: number;
-  readonly head: number;
-  /** Counted within the piece. */
-  readonly token: number;
+  readonly perHead: number;
+  /** Number of the piece of each; -1 for a row without meaning. */
+  readonly slots: Int32Array;
+  /** Which token of its piece. */
+  readonly tokens: Int32Array;
+  /** Tokens of a piece. */
+  readonly chunk: number;
 }
 
 /** Rows that were fetched, on the device: those of {@linkcode CachedRows} but for what they are tokens of. */
@@ -30,19 +32,8 @@ export interface HostCodec {
   readonly rows: RowCodec;
   /** Begins to read the first `count` rows. Their memory may change at once after the call. */
   pack(device: Device, rows: CachedRows, count: number): Promise<Uint8Array<ArrayBuffer>>;
-  /**
-   * Brings tokens back.
-   *
-   * @param wanted `perHead` tokens of every head, one head after the other; undefined entries give rows without meaning.
-   * @param chunk Tokens of a piece.
-   */
-  fetch(
-    device: Device,
-    pool: ChunkPool,
-    wanted: readonly (Wanted | undefined)[],
-    perHead: number,
-    chunk: number,
-  ): Promise<FetchedRows>;
+  /** Brings tokens back. */
+  fetch(device: Device, pool: ChunkPool, wanted: Wanted): Promise<FetchedRows>;
 }
 
 /** Rows as the codec stores them: a piece holds [heads, chunk, (key row, value row)], then the numbers beside them in the same order. */
@@ -68,27 +59,34 @@ export function rowHostCodec(codec: RowCodec, heads: number, headDim: number): H
       }
       return bytes;
     },
-    async fetch(device, pool, wanted, perHead, chunk) {
-      const rows = new Uint8Array(heads * perHead * rowBytes);
-      const pairs = new Uint8Array(heads * perHead * pairBytes);
-      const runs: Run[] = [];
-      for (const [i, token] of wanted.entries()) {
-        if (token === undefined) continue;
-        const record = token.head * chunk + token.token;
-        runs.push({
-          slot: token.slot,
-          offset: record * rowBytes,
-          into: rows.subarray(i * rowBytes, (i + 1) * rowBytes),
-        });
-        if (pairBytes > 0) {
-          const offset = heads * chunk * rowBytes + record * pairBytes;
-          runs.push({ slot: token.slot, offset, into: pairs.subarray(i * pairBytes, (i + 1) * pairBytes) });
-        }
-      }
-      await pool.read(runs);
+    async fetch(device, pool, wanted) {
+      const { perHead, chunk } = wanted;
+      const rows = await records(pool, wanted, rowBytes, 0);
+      const pairs = await records(pool, wanted, pairBytes, heads * chunk * rowBytes);
       return uploadRows(device, codec, { heads, headDim, perHead }, rows, pairs);
     },
   };
+}
+
+/** Records of one size, [heads, chunk] of them from byte `begin` of a piece on. */
+async function records(
+  pool: ChunkPool,
+  { slots, tokens, perHead, chunk }: Wanted,
+  bytes: number,
+  begin: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const into = new Uint8Array(slots.length * bytes);
+  if (bytes === 0) return into;
+  // A row without meaning is any that exists.
+  const some = slots.find((slot) => slot >= 0) ?? 0;
+  const offsets = tokens.map((token, i) => begin + (Math.floor(i / perHead) * chunk + token) * bytes);
+  await pool.read({
+    slots: slots.map((slot) => slot < 0 ? some : slot),
+    offsets,
+    ends: slots.map((_, i) => (i + 1) * bytes),
+    into,
+  });
+  return into;
 }
 
 /** Rows [heads, perHead, (key row, value row)] and the numbers beside them, as tensors of their own. */

@@ -8,7 +8,7 @@ import type { CachedRows } from "../device/ops/cached_rows.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { Choice } from "../methods/selector.ts";
 import type { ChunkPool } from "./chunk_pool.ts";
-import type { FetchedRows, HostCodec, Wanted } from "./host_codec.ts";
+import type { FetchedRows, HostCodec } from "./host_codec.ts";
 import { readChoice } from "./read_choice.ts";
 import { RowStore } from "./row_store.ts";
 import type { RowShape, Section, Store, StoreState } from "./storage.ts";
@@ -49,6 +49,7 @@ export class OffloadStore implements Store {
   readonly #rules: OffloadRules;
   #window: RowStore;
   #chunks: Chunk[] = [];
+  #numbers: readonly number[] = [];
   #pool: Promise<ChunkPool> | undefined;
   #fetched: Fetched | undefined;
   #gone = false;
@@ -140,41 +141,42 @@ export class OffloadStore implements Store {
 
   async #bring(
     device: Device,
-    tokens: readonly (readonly number[])[],
+    tokens: readonly ArrayLike<number>[],
   ): Promise<{ rows: FetchedRows | undefined; perHead: number }> {
     const perHead = tokens.reduce((most, list) => Math.max(most, list.length), 0);
     if (perHead === 0) return { rows: undefined, perHead };
-    const slots = new Map<Chunk, number>();
-    const wanted: (Wanted | undefined)[] = [];
+    const slots = new Int32Array(tokens.length * perHead).fill(-1);
+    const places = new Int32Array(slots.length);
+    const numbers = await this.#slots();
     for (const [head, list] of tokens.entries()) {
-      for (let i = 0; i < perHead; i++) {
-        const token = list[i];
-        if (token === undefined) {
-          wanted.push(undefined);
-          continue;
-        }
-        const chunk = this.#chunkOf(token);
-        const slot = slots.get(chunk) ?? await chunk.slot;
-        slots.set(chunk, slot);
-        wanted.push({ slot, head, token: token - chunk.first });
+      for (let i = 0; i < list.length; i++) {
+        const chunk = this.#chunkOf(list[i]!);
+        slots[head * perHead + i] = numbers[chunk]!;
+        places[head * perHead + i] = list[i]! - this.#chunks[chunk]!.first;
       }
     }
-    const pool = await this.#pool!;
-    return {
-      rows: await this.#rules.host.fetch(this.#device, pool, wanted, perHead, this.#rules.chunk),
-      perHead,
-    };
+    const { host, chunk } = this.#rules;
+    const wanted = { perHead, slots, tokens: places, chunk };
+    return { rows: await host.fetch(this.#device, await this.#pool!, wanted), perHead };
+  }
+
+  /** Numbers of the pieces, once all are written. */
+  async #slots(): Promise<readonly number[]> {
+    if (this.#numbers.length < this.#chunks.length) {
+      this.#numbers = await Promise.all(this.#chunks.map(({ slot }) => slot));
+    }
+    return this.#numbers;
   }
 
   /** The chunk of a token, by bisection. */
-  #chunkOf(token: number): Chunk {
+  #chunkOf(token: number): number {
     let [low, high] = [0, this.#chunks.length - 1];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (this.#chunks[middle]!.first <= token) low = middle;
       else high = middle - 1;
     }
-    return this.#chunks[low]!;
+    return low;
   }
 
   #set(fetched: Fetched): void {
@@ -193,6 +195,7 @@ export class OffloadStore implements Store {
     const away = this.#away;
     if (length >= away) return this.#window.truncate(length - away);
     this.#window.truncate(0);
+    this.#numbers = [];
     this.#chunks = this.#chunks
       .filter(({ first }) => first < length)
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, length - chunk.first) }));

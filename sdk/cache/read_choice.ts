@@ -40,9 +40,13 @@ function all(length: number): number[] {
 
 function expand(entries: Int32Array, step: number, length: number): number[] {
   const end = entries.indexOf(-1);
-  const named = new Set<number>();
-  for (const entry of end < 0 ? entries : entries.subarray(0, end)) {
-    for (let token = entry * step; token < Math.min(length, (entry + 1) * step); token++) named.add(token);
+  // Typed arrays sort numbers without calling back.
+  const sorted = entries.slice(0, end < 0 ? undefined : end).sort();
+  const named: number[] = [];
+  for (let i = 0; i < sorted.length; i++) {
+    if (i > 0 && sorted[i] === sorted[i - 1]) continue;
+    const [from, to] = [sorted[i]! * step, Math.min(length, (sorted[i]! + 1) * step)];
+    for (let token = from; token < to; token++) named.push(token);
   }
-  return [...named].sort((a, b) => a - b);
+  return named;
 }

@@ -71,9 +71,19 @@ interface Vocabulary {
 function readVocabulary(metadata: GgufMetadata): Vocabulary {
   const tokens = metadata.texts("tokenizer.ggml.tokens");
   if (tokens === undefined) throw lacks("tokenizer.ggml.tokens");
-  const types = metadata.numbers("tokenizer.ggml.token_type") ?? new Float64Array(tokens.length).fill(NORMAL);
+  const types = metadata.numbers("tokenizer.ggml.token_type") ?? guessTypes(metadata, tokens.length);
   checkCount("tokenizer.ggml.token_type", types.length, tokens.length);
   return { tokens, types };
+}
+
+/** Where a file does not say, the tokens that it names for a purpose are control tokens. */
+function guessTypes(metadata: GgufMetadata, count: number): Float64Array {
+  const types = new Float64Array(count).fill(NORMAL);
+  for (const name of ["bos", "eos", "unknown", "padding"]) {
+    const id = metadata.number(`tokenizer.ggml.${name}_token_id`);
+    if (id !== undefined && id < count) types[id] = name === "unknown" ? UNKNOWN : CONTROL;
+  }
+  return types;
 }
 
 /** Byte-level BPE: tokens spell bytes as printable characters, merges are listed. */

@@ -50,6 +50,11 @@ describe("tokenizer of a GGUF file", () => {
     assertEquals(await around({ ...pieces, bos_token_id: undefined }), [false, false]);
   });
 
+  test("without types the tokens that the file names are control tokens", async () => {
+    const tokenizer = (await ggufTokenizer(vocabulary({ ...byteLevelVocabulary(), token_type: undefined })))!;
+    assertEquals([...tokenizer.specialIds], [["<|endoftext|>", 0], ["<|im_end|>", 2]]);
+  });
+
   test("without a space before the text none is added or dropped", async () => {
     const tokenizer =
       (await ggufTokenizer(vocabulary({ ...sentencePieceVocabulary(), add_space_prefix: false })))!;

@@ -103,8 +103,9 @@ export const doubleSparsity: Method<DoubleSparsityOptions, Planner & Selector> &
       return {
         ...planner("doubleSparsity", () => "dense"),
         start: (device, shape) => {
-          if (denseLayers.includes(shape.layer ?? options.layer ?? 0)) return READS_ALL;
-          return new LabelSelection(startLabels(device, shape, profile, options), options);
+          const layer = shape.layer ?? options.layer ?? 0;
+          if (denseLayers.includes(layer)) return READS_ALL;
+          return new LabelSelection(startLabels(device, { ...shape, layer }, profile, options), options);
         },
       };
     },
@@ -188,12 +189,11 @@ class LabelSelection implements Selection {
 
 function startLabels(
   device: Device,
-  shape: CacheShape,
+  { layer, ...shape }: CacheShape & { readonly layer: number },
   profile: DoubleSparsityProfile,
   options: DoubleSparsityOptions,
 ): LabelCache {
   const { labelBits: bits, channelRatio, channelSource: source, shared } = options;
-  const layer = shape.layer ?? options.layer ?? 0;
   const unit = bits === 4 ? 2 : 1;
   const { labelChannels: count = unit * Math.max(1, Math.round(shape.headDim * channelRatio / unit)) } =
     options;
