@@ -8,7 +8,7 @@ import { packBitmap } from "../device/ops/pack_bitmap.ts";
 import { slice } from "../device/ops/slice.ts";
 import type { ChunkPool } from "./chunk_pool.ts";
 import { type HostCodec, readBytes, uploadRows, type Wanted } from "./host_codec.ts";
-import { floatCodec } from "./row_codec.ts";
+import { floatCodec } from "../device/row_codec.ts";
 
 /** Words of a tile's entry: bits of the first 32 elements, of the others, offset in units of two. */
 const ENTRY = 3;

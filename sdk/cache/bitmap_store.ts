@@ -8,8 +8,8 @@ import { type CachedRows, readRows } from "../device/ops/cached_rows.ts";
 import { packBitmap } from "../device/ops/pack_bitmap.ts";
 import { slice } from "../device/ops/slice.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { GrowingRows } from "./growing_rows.ts";
-import { floatCodec } from "./row_codec.ts";
+import { GrowingRows } from "../device/growing_rows.ts";
+import { floatCodec } from "../device/row_codec.ts";
 import { RowStore } from "./row_store.ts";
 import type { RowShape, Store, StoreState } from "./storage.ts";
 

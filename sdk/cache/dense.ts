@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { floatCodec } from "./row_codec.ts";
+import { floatCodec } from "../device/row_codec.ts";
 import { rowStorage } from "./row_store.ts";
 import type { Storage } from "./storage.ts";
 

@@ -10,7 +10,7 @@ import { concat } from "../device/ops/concat.ts";
 import { slice } from "../device/ops/slice.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { ChunkPool } from "./chunk_pool.ts";
-import type { RowCodec } from "./row_codec.ts";
+import type { RowCodec } from "../device/row_codec.ts";
 
 /** Tokens to bring back: `perHead` of every head, one head after the other. */
 export interface Wanted {

@@ -7,8 +7,8 @@ import type { Device } from "../device/device.ts";
 import type { CachedRows } from "../device/ops/cached_rows.ts";
 import { scatter } from "../device/ops/scatter.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { GrowingRows } from "./growing_rows.ts";
-import type { RowCodec } from "./row_codec.ts";
+import { GrowingRows } from "../device/growing_rows.ts";
+import type { RowCodec } from "../device/row_codec.ts";
 import type { RowShape, Store, StoreState } from "./storage.ts";
 
 /** Whether a key head still needs a page when page `last` begins. */

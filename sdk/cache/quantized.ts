@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerCodec } from "./row_codec.ts";
+import { integerCodec } from "../device/row_codec.ts";
 import { rowStorage } from "./row_store.ts";
 import type { Storage } from "./storage.ts";
 

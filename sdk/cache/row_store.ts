@@ -6,8 +6,8 @@
 import type { Device } from "../device/device.ts";
 import type { CachedRows } from "../device/ops/cached_rows.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { GrowingRows } from "./growing_rows.ts";
-import type { CodedRows, RowCodec } from "./row_codec.ts";
+import { GrowingRows } from "../device/growing_rows.ts";
+import type { CodedRows, RowCodec } from "../device/row_codec.ts";
 import type { RowShape, Storage, StorageSpec, Store, StoreState } from "./storage.ts";
 
 /** A storage of rows of one form. */

@@ -7,7 +7,7 @@ import type { Device } from "../device/device.ts";
 import type { CachedRows } from "../device/ops/cached_rows.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { Choice } from "../methods/selector.ts";
-import type { RowCodec } from "./row_codec.ts";
+import type { RowCodec } from "../device/row_codec.ts";
 
 /** Sizes of the rows that a store keeps. */
 export interface RowShape {

@@ -58,7 +58,7 @@ const DEVICES = ["webgpu", "wasm", "reference"] as const;
  * @throws {UsageError} If they make no sense.
  */
 export function readArgs(argv: readonly string[]): PredictArgs {
-  const { values, positionals } = parse(argv);
+  const { values, positionals } = parseOptions(argv, OPTIONS);
   const { target, test, out, save, json = false, help = false } = values;
   if (help) return { json, help };
   if (positionals.length > 1) {
@@ -87,29 +87,34 @@ export function readArgs(argv: readonly string[]): PredictArgs {
   if (test !== undefined) args.test = test;
   if (out !== undefined) args.out = out;
   if (save !== undefined) args.save = save;
-  if (values.device !== undefined) args.device = device(values.device);
-  if (values.threads !== undefined) args.threads = threads(values.threads);
+  if (values.device !== undefined) args.device = deviceOption(values.device);
+  if (values.threads !== undefined) args.threads = threadsOption(values.threads);
   return args;
 }
 
-interface Parsed {
-  values: {
-    target?: string;
-    test?: string;
-    out?: string;
-    save?: string;
-    json?: boolean;
-    help?: boolean;
-    device?: string;
-    threads?: string;
-  };
-  positionals: string[];
-}
+/** Options that {@linkcode parseOptions} can read. */
+type OptionTypes = Readonly<Record<string, { readonly type: "string" | "boolean"; readonly short?: string }>>;
 
-function parse(argv: readonly string[]): Parsed {
+/** The values of given options. */
+type OptionValues<T extends OptionTypes> = {
+  [Name in keyof T]?: T[Name]["type"] extends "boolean" ? boolean : string;
+};
+
+/**
+ * Reads a command line of options that may be given once, and of other arguments.
+ *
+ * @param argv The arguments, without the program's name.
+ * @param options The options by name.
+ * @returns The values of those that were given, and the other arguments.
+ * @throws {UsageError} If an option is unknown, lacks its value or is given twice.
+ */
+export function parseOptions<T extends OptionTypes>(
+  argv: readonly string[],
+  options: T,
+): { values: OptionValues<T>; positionals: string[] } {
   const { values, positionals, tokens } = (() => {
     try {
-      return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, tokens: true });
+      return parseArgs({ args: [...argv], options, allowPositionals: true, tokens: true });
     } catch (cause) {
       const message = cause instanceof Error ? cause.message.split(/[.\n]/)[0] : String(cause);
       throw new UsageError(`${message}; see --help`, { cause });
@@ -121,7 +126,7 @@ function parse(argv: readonly string[]): Parsed {
     if (seen.has(token.name)) throw new UsageError(`--${token.name} is given twice`);
     seen.add(token.name);
   }
-  return { values: values as Parsed["values"], positionals };
+  return { values: values as OptionValues<T>, positionals };
 }
 
 const OPTIONS = {
@@ -135,13 +140,27 @@ const OPTIONS = {
   threads: { type: "string" },
 } as const;
 
-function device(text: string): (typeof DEVICES)[number] {
+/**
+ * Reads `--device`.
+ *
+ * @param text Its value.
+ * @returns The kind of device.
+ * @throws {UsageError} If there is no such kind.
+ */
+export function deviceOption(text: string): (typeof DEVICES)[number] {
   const kind = DEVICES.find((name) => name === text);
   if (kind === undefined) throw new UsageError(`--device must be webgpu, wasm or reference but is "${text}"`);
   return kind;
 }
 
-function threads(text: string): number {
+/**
+ * Reads `--threads`.
+ *
+ * @param text Its value.
+ * @returns The number of threads.
+ * @throws {UsageError} If it is none.
+ */
+export function threadsOption(text: string): number {
   const count = Number(text);
   if (!(Number.isInteger(count) && count >= 1 && count <= 256)) {
     throw new UsageError(`--threads must be a whole number from 1 to 256 but is "${text}"`);

@@ -10,6 +10,7 @@ import type { Tensor } from "../device/tensor.ts";
 import type { Planner } from "../methods/planner.ts";
 import type { Selector } from "../methods/selector.ts";
 import { streaming } from "../methods/streaming.ts";
+import type { ChatTemplate } from "./chat_template.ts";
 import type { DecoderConfig } from "./config.ts";
 import type { Decoder, LayerAttention } from "./decoder.ts";
 import { DecoderSequence } from "./decoder_sequence.ts";
@@ -19,8 +20,9 @@ import type { LanguageModel, Sequence } from "./language_model.ts";
 import { generate, type Piece } from "./generate.ts";
 import type { GenerateOptions } from "./generate_options.ts";
 import { type ModelSource, openModel } from "./open_model.ts";
+import { openText, type TextSide } from "./open_text.ts";
 import type { Prompt } from "./prompt.ts";
-import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 export type { LogitsOptions } from "./forward.ts";
 
@@ -47,7 +49,7 @@ interface Loaded {
   readonly config: DecoderConfig;
   readonly weights: DecoderWeights;
   readonly scope: Scope;
-  readonly tokenizer: Tokenizer | undefined;
+  readonly text: TextSide;
 }
 
 /**
@@ -73,12 +75,14 @@ export class CausalLM implements LanguageModel {
   readonly device: Device;
   /** Turns text into ids and back, if the model has one. */
   readonly tokenizer: Tokenizer | undefined;
+  /** Turns messages into one prompt, if the model has one. */
+  readonly template: ChatTemplate | undefined;
   readonly #decoder: Decoder;
   readonly #scope: Scope;
   readonly #storage: Storage | undefined;
   readonly #chunk: number;
 
-  private constructor({ config, weights, scope, tokenizer }: Loaded, options: CausalLMOptions) {
+  private constructor({ config, weights, scope, text }: Loaded, options: CausalLMOptions) {
     const { device, cache, prefill, select, chunk = prefill ? Infinity : 512 } = options;
     const ofLayer = (window: number | undefined): LayerAttention => {
       if (window === undefined) return { planner: prefill, select };
@@ -87,7 +91,8 @@ export class CausalLM implements LanguageModel {
     };
     this.config = config;
     this.device = device;
-    this.tokenizer = tokenizer;
+    this.tokenizer = text.tokenizer;
+    this.template = text.template;
     this.#decoder = { config, weights, attention: config.windows.map(ofLayer) };
     this.#scope = scope;
     this.#storage = cache;
@@ -111,13 +116,13 @@ export class CausalLM implements LanguageModel {
       throw new RangeError(`Cannot load the model: "${name}" is ${value}, expected a whole number from 1`);
     }
     signal?.throwIfAborted();
-    const { config, store, naming, files } = await openModel(source);
+    const { config, store, naming, files, metadata } = await openModel(source);
     const scope = device.scope();
     try {
       const weights = await loadDecoder(scope, store, config, naming, signal);
-      const tokenizer = files && await openTokenizer(files);
+      const text = await openText({ files, metadata });
       const own = { ...config, contextLength: contextLength ?? config.contextLength };
-      return new CausalLM({ config: own, weights, scope, tokenizer }, options);
+      return new CausalLM({ config: own, weights, scope, text }, options);
     } catch (error) {
       scope.dispose();
       throw error;

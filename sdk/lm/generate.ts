@@ -122,7 +122,8 @@ async function* decode(
   let prefillMs = 0;
   let drawn: Drawn | undefined = await batch.draw(1, signal);
   while (drawn) {
-    const ahead: Drawn | undefined = readEvery > 1 && batch.size > 0
+    // Not yet behind the first token: its time is that of the prompt.
+    const ahead: Drawn | undefined = readEvery > 1 && prefillMs > 0 && batch.size > 0
       ? await batch.draw(readEvery, signal)
       : undefined;
     const ids = await drawn.ids;

@@ -13,4 +13,6 @@ export type { GenerateManyOptions, GenerateOptions } from "./generate_options.ts
 export type { LanguageModel, LanguageModelConfig, Sequence } from "./language_model.ts";
 export type { ModelSource } from "./open_model.ts";
 export type { Prompt } from "./prompt.ts";
-export type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
+export type { SamplingOptions } from "./sampler.ts";
+export type { TextStream } from "./text_stream.ts";
+export { type EncodeOptions, LONGEST_WORD, openTokenizer, type Tokenizer } from "./tokenizer.ts";

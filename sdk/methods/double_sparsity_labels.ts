@@ -4,15 +4,14 @@
  * @module
  */
 import type { Device } from "../device/device.ts";
-import type { DType } from "../device/ops.ts";
+import { GrowingRows } from "../device/growing_rows.ts";
 import { type KeyRows, readRows, scoreRows } from "../device/ops/cached_rows.ts";
-import { cast } from "../device/ops/cast.ts";
 import { gather } from "../device/ops/gather.ts";
 import { groupSum } from "../device/ops/group_mean.ts";
-import { putRows } from "../device/ops/put_rows.ts";
 import { quantize } from "../device/ops/quantize.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { transpose } from "../device/ops/transpose.ts";
+import { floatCodec, integerCodec, type RowCodec } from "../device/row_codec.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { ProfileShape } from "./double_sparsity_profile.ts";
 
@@ -29,9 +28,6 @@ export interface LabelOptions {
   readonly quantiseQuery: boolean;
 }
 
-/** Memory is taken in multiples of so many tokens. */
-const CHUNK = 256;
-
 /** Labels of all keys of one cache, on the device. */
 export class LabelCache implements Disposable {
   readonly #device: Device;
@@ -41,12 +37,14 @@ export class LabelCache implements Disposable {
   readonly #keyColumns: Tensor;
   /** i32 [queryHeads, r]: the same for queries. */
   readonly #queryColumns: Tensor;
-  /** u8 codes or f16 labels [lists, capacity, width], and f32 (step, min) [lists, capacity, 2] of codes. */
-  #data: Tensor | undefined;
-  #meta: Tensor | undefined;
-  #length = 0;
+  readonly #codec: RowCodec;
+  /** Labels of every list. */
+  readonly #data: GrowingRows;
+  /** (step, min) of codes. */
+  readonly #meta: GrowingRows | undefined;
 
-  constructor(device: Device, shape: ProfileShape, options: LabelOptions) {
+  /** @param of Is copied, if given. */
+  constructor(device: Device, shape: ProfileShape, options: LabelOptions, of?: LabelCache) {
     const { queryHeads, heads, headDim } = shape;
     const { channels } = options;
     this.#device = device;
@@ -61,6 +59,16 @@ export class LabelCache implements Disposable {
     };
     this.#keyColumns = columns(channels.length, heads);
     this.#queryColumns = columns(queryHeads, queryHeads);
+    const [lists, r] = this.#keyColumns.shape as [number, number];
+    const { bits } = options;
+    this.#codec = bits === 16 ? floatCodec("f16", r) : integerCodec(bits, r, r);
+    const { dtype, width, pairs } = this.#codec;
+    this.#data = of ? of.#data.fork() : new GrowingRows(device, lists, width, dtype);
+    this.#meta = pairs === 0
+      ? undefined
+      : of
+      ? of.#meta?.fork()
+      : new GrowingRows(device, lists, pairs, "f32");
   }
 
   /** Lists of label channels: as many as query heads, or as key heads. */
@@ -70,12 +78,13 @@ export class LabelCache implements Disposable {
 
   /** Tokens that have labels. */
   get length(): number {
-    return this.#length;
+    return this.#data.length;
   }
 
   /** Bytes on the device. */
   get bytes(): number {
-    return [this.#data, this.#meta, this.#keyColumns, this.#queryColumns].reduce(
+    const { tensor } = this.#data;
+    return [tensor, this.#meta?.tensor, this.#keyColumns, this.#queryColumns].reduce(
       (sum, x) => sum + (x?.bytes ?? 0),
       0,
     );
@@ -85,53 +94,39 @@ export class LabelCache implements Disposable {
   append(k: Tensor): void {
     using scope = this.#device.scope();
     const { heads, headDim } = this.#shape;
-    const { bits } = this.#options;
     const [lists, r] = this.#keyColumns.shape as [number, number];
     const n = k.shape[1]!;
     const columns = reshape(scope, n === 1 ? k : transpose(scope, k, [0, 2, 1]), [heads * headDim, n]);
     const picked = gather(scope, columns, this.#keyColumns);
     const labels = n === 1 ? reshape(scope, picked, [lists, 1, r]) : transpose(scope, picked, [0, 2, 1]);
-    if (bits === 16) {
-      this.#data = this.#grown(this.#data, n, r, "f16");
-      putRows(scope, this.#data, this.#length, cast(scope, labels, "f16"));
-    } else {
-      const { codes, meta } = quantize(scope, labels, { bits });
-      this.#data = this.#grown(this.#data, n, r * bits / 8, "u8");
-      this.#meta = this.#grown(this.#meta, n, 2, "f32");
-      putRows(scope, this.#data, this.#length, codes);
-      putRows(scope, this.#meta, this.#length, reshape(scope, meta, [lists, n, 2]));
-    }
-    this.#length += n;
+    const { rows, meta } = this.#codec.encode(scope, labels);
+    this.#data.append(rows);
+    if (meta) this.#meta?.append(meta);
   }
 
   /** Forgets the tokens from `length` on. */
   truncate(length: number): void {
-    this.#length = Math.min(this.#length, length);
+    if (length >= this.length) return;
+    this.#data.setLength(length);
+    this.#meta?.setLength(length);
   }
 
   /** A copy that goes on by itself. */
   fork(): LabelCache {
-    const copy = new LabelCache(this.#device, this.#shape, this.#options);
-    const duplicate = (x: Tensor | undefined): Tensor | undefined => x && this.#moved(x, x.shape[1]!);
-    copy.#data = duplicate(this.#data);
-    copy.#meta = duplicate(this.#meta);
-    copy.#length = this.#length;
-    return copy;
+    return new LabelCache(this.#device, this.#shape, this.#options, this);
   }
 
   /** The rows of the first `count` tokens; there must be that many. */
   rows(count: number): KeyRows {
-    const { bits } = this.#options;
     const [lists, r] = this.#keyColumns.shape as [number, number];
-    const capacity = this.#data!.shape[1]!;
     return {
-      form: bits === 16 ? "f16" : bits === 8 ? "int8" : "int4",
-      k: this.#data!,
-      ...(this.#meta && { meta: this.#meta, metaHead: 2 * capacity }),
+      form: this.#codec.form,
+      k: this.#data.tensor,
+      ...(this.#meta && { meta: this.#meta.tensor, metaHead: this.#meta.stride }),
       kvHeads: lists,
       headDim: r,
       rows: count,
-      kHead: capacity * r,
+      kHead: this.#data.capacity * r,
     };
   }
 
@@ -165,26 +160,6 @@ export class LabelCache implements Disposable {
   /** Gives the memory back. */
   [Symbol.dispose](): void {
     for (const x of [this.#data, this.#meta, this.#keyColumns, this.#queryColumns]) x?.dispose();
-  }
-
-  /** The tensor with room for n more tokens: itself, or a copy that is a quarter larger. */
-  #grown(x: Tensor | undefined, n: number, width: number, dtype: DType): Tensor {
-    const needed = this.#length + n;
-    if (x && needed <= x.shape[1]!) return x;
-    if (!x) {
-      const capacity = Math.ceil(needed / CHUNK) * CHUNK;
-      return this.#device.empty([this.#keyColumns.shape[0]!, capacity, width], dtype);
-    }
-    const next = this.#moved(x, Math.ceil(Math.max(needed, 1.25 * x.shape[1]!) / CHUNK) * CHUNK);
-    x.dispose();
-    return next;
-  }
-
-  /** A copy with another capacity. */
-  #moved(x: Tensor, capacity: number): Tensor {
-    const next = this.#device.empty(x.shape.with(1, capacity), x.dtype);
-    putRows(this.#device, next, 0, x);
-    return next;
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Device } from "../device/device.ts";
+import { GrowingRows } from "../device/growing_rows.ts";
 import { scoreRows } from "../device/ops/cached_rows.ts";
 import { concat } from "../device/ops/concat.ts";
 import { gather } from "../device/ops/gather.ts";
@@ -14,9 +15,6 @@ import { slice } from "../device/ops/slice.ts";
 import { unary } from "../device/ops/unary.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { table } from "./scores.ts";
-
-/** Memory for extremes is taken in multiples of so many logical pages. */
-const CHUNK = 256;
 
 /** How tokens are cut. */
 export interface PageSizes {
@@ -79,7 +77,7 @@ export class PageExtremes implements Disposable {
   readonly #sizes: PageSizes;
   #length = 0;
   /** [Hkv, capacity, 2 D]; those of full pages count. */
-  #extremes: Tensor;
+  readonly #extremes: GrowingRows;
   /** [Hkv, 2 * page, 2 D]: keys and their negatives, pages with even and odd numbers. */
   #recent: Tensor;
   /** The first token from which on all are in `recent`. */
@@ -92,17 +90,17 @@ export class PageExtremes implements Disposable {
     if (from) {
       this.#length = from.#length;
       this.#recentFrom = from.#recentFrom;
-      this.#extremes = slice(device, from.#extremes, 1, 0);
+      this.#extremes = from.#extremes.fork();
       this.#recent = slice(device, from.#recent, 1, 0);
       return;
     }
-    this.#extremes = device.empty([heads, 0, 2 * headDim]);
+    this.#extremes = new GrowingRows(device, heads, 2 * headDim, "f32");
     this.#recent = device.empty([heads, 2 * sizes.page, 2 * headDim]);
   }
 
   /** Bytes of all that is kept. */
   get bytes(): number {
-    return this.#extremes.bytes + this.#recent.bytes;
+    return this.#extremes.tensor.bytes + this.#recent.bytes;
   }
 
   /** Takes the keys [Hkv, n, D] of new tokens. */
@@ -138,14 +136,14 @@ export class PageExtremes implements Disposable {
     const begin = length - length % page;
     if (begin < this.#recentFrom) {
       using d = this.#device.scope();
-      const [heads, capacity, width] = this.#extremes.shape as [number, number, number];
+      const [heads, capacity, width] = this.#extremes.tensor.shape as [number, number, number];
       // The keys are gone: the extremes of their logical pages stand in for them.
       const tokens = length - begin;
       const index = table(d, [heads, tokens], (i) => {
         const logical = Math.floor((begin + i % tokens) / (page / logicalPerPage));
         return Math.floor(i / tokens) * capacity + logical;
       });
-      const rows = gather(d, reshape(d, this.#extremes, [heads * capacity, width]), index);
+      const rows = gather(d, reshape(d, this.#extremes.tensor, [heads * capacity, width]), index);
       putRows(d, this.#recent, begin % (2 * page), rows);
       this.#recentFrom = begin;
     }
@@ -160,7 +158,7 @@ export class PageExtremes implements Disposable {
   /** The scores [Hq, pages] of the first pages, which must be full, for queries [Hq, D]. */
   scores(d: Device, q: Tensor, pages: number): Tensor {
     const { logicalPerPage } = this.#sizes;
-    return pageScores(d, q, this.#extremes, pages * logicalPerPage, logicalPerPage);
+    return pageScores(d, q, this.#extremes.tensor, pages * logicalPerPage, logicalPerPage);
   }
 
   /** Gives its memory back. */
@@ -190,15 +188,7 @@ export class PageExtremes implements Disposable {
 
   /** Writes extremes from a logical page on. */
   #put(d: Device, at: number, rows: Tensor): void {
-    const [heads, capacity, width] = this.#extremes.shape as [number, number, number];
-    const needed = at + rows.shape[1]!;
-    if (needed > capacity) {
-      const room = Math.ceil(Math.max(needed, capacity * 17 / 16) / CHUNK) * CHUNK;
-      const grown = this.#device.empty([heads, room, width]);
-      putRows(d, grown, 0, this.#extremes);
-      this.#extremes.dispose();
-      this.#extremes = grown;
-    }
-    putRows(d, this.#extremes, at, rows);
+    this.#extremes.setLength(at);
+    this.#extremes.append(rows);
   }
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Device } from "../device/device.ts";
-import type { DType } from "../device/ops.ts";
-import { cast } from "../device/ops/cast.ts";
-import type { RowForm } from "../device/ops/cached_rows.ts";
-import { quantize } from "../device/ops/quantize.ts";
-import type { Tensor } from "../device/tensor.ts";
+import type { Device } from "./device.ts";
+import type { DType } from "./ops.ts";
+import { cast } from "./ops/cast.ts";
+import type { RowForm } from "./ops/cached_rows.ts";
+import { quantize } from "./ops/quantize.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Rows as they are stored. */
 export interface CodedRows {

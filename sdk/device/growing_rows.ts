@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Device } from "../device/device.ts";
-import type { DType } from "../device/ops.ts";
-import { putRows } from "../device/ops/put_rows.ts";
-import { slice } from "../device/ops/slice.ts";
-import type { Tensor } from "../device/tensor.ts";
+import type { Device } from "./device.ts";
+import type { DType } from "./ops.ts";
+import { putRows } from "./ops/put_rows.ts";
+import { slice } from "./ops/slice.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Memory is taken in multiples of so many rows. */
 const CHUNK = 256;
