@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DTYPE_CODE, type Op, type OpName, type OpOf, OPS, WEIGHT_CODE } from "../../sdk/device/ops.ts";
+import { DTYPE_CODE, FORM, type Op, type OpName, type OpOf, OPS, WEIGHT_CODE } from "../../sdk/device/ops.ts";
 import { assert, assertEquals } from "../../sdk/testing/assert.ts";
 import { ALIGNMENT, type Caps, type Dispatch, sourceOf, variantOf } from "../kernel.ts";
 import { type Workgroup, workgroupOf } from "./_test_workgroup.ts";
@@ -230,3 +230,98 @@ export const lineTilesOf = (heads: number, lq: number, length: number, tileCap: 
     out: 4 * heads * blocks * (tileCap > 0 ? tileCap * 64 * 2 : Math.ceil(lk / 40)),
   });
 };
+
+/** What rows of a cache are made of; all numbers not given are 1. */
+export interface CachedShape {
+  readonly form: keyof typeof FORM;
+  readonly kvHeads?: number;
+  readonly group?: number;
+  readonly headDim: number;
+  readonly rows: number;
+  /** Columns of a pair (step, min). @default headDim */
+  readonly columns?: number;
+}
+
+const CODE_BITS: Readonly<Record<keyof typeof FORM, number>> = {
+  f32: 32,
+  f16: 16,
+  int8: 8,
+  int4: 4,
+  bitmap: 16,
+};
+
+/** Rows without room between heads, and the bytes of one kind of them and of their meta. */
+function cachedOf({ form, kvHeads = 1, group = 1, headDim, rows, columns = headDim }: CachedShape) {
+  const codes = form === "int8" || form === "int4";
+  const room = form === "bitmap" ? Math.ceil(rows / 64) * 64 : rows;
+  const metaHead = codes ? 2 * rows * headDim / columns : form === "bitmap" ? 3 * room * headDim / 64 : 0;
+  const metaBytes = 4 * kvHeads * metaHead;
+  return {
+    heads: kvHeads * group,
+    rowBytes: kvHeads * room * headDim * CODE_BITS[form] / 8,
+    metaBytes,
+    fields: {
+      ...{ form: FORM[form], kvHeads, headDim, rows, metaHead, group: columns, page: 1 },
+      ...{ kHead: room * headDim, vHead: room * headDim, vMetaAt: metaBytes / 4 },
+    },
+  };
+}
+
+/** A decode step; `lists` of `listCap` entries if that is given. */
+export function decodeOf(shape: CachedShape, lists = 0, listCap = 0, step = 1): Call {
+  const { heads, rowBytes, metaBytes, fields } = cachedOf(shape);
+  const { headDim } = shape;
+  return callOf(
+    "decode",
+    { ...fields, heads, total: shape.rows, lists: lists || 1, listCap, step, scale: 1 },
+    {
+      ...{ q: 4 * heads * headDim, k: rowBytes, v: rowBytes },
+      ...(metaBytes > 0 && { meta: 2 * metaBytes }),
+      ...(lists > 0 && { list: 4 * lists * listCap }),
+      ...{ out: 4 * heads * headDim, lse: 4 * heads },
+    },
+  );
+}
+export function scoreRowsOf(shape: CachedShape): Call {
+  const { heads, rowBytes, metaBytes, fields: { vHead: _, page: __, vMetaAt: ___, ...fields } } = cachedOf(
+    shape,
+  );
+  return callOf("scoreRows", { ...fields, heads, outHead: shape.rows + 3, scale: 1 }, {
+    ...{ q: 4 * heads * shape.headDim, k: rowBytes },
+    ...(metaBytes > 0 && { meta: metaBytes }),
+    out: 4 * heads * (shape.rows + 3),
+  });
+}
+export function readRowsOf(shape: CachedShape): Call {
+  const { rowBytes, metaBytes, fields } = cachedOf(shape);
+  const { kvHeads: heads, vHead: _, vMetaAt: __, rows: count, ...rest } = fields;
+  return callOf("readRows", { ...rest, heads, count }, {
+    k: rowBytes,
+    ...(metaBytes > 0 && { meta: metaBytes }),
+    out: 4 * heads * count * shape.headDim,
+  });
+}
+export const quantizeOf = (rows: number, cols: number, bits: number, group = cols): Call =>
+  callOf("quantize", { rows, cols, bits, group }, {
+    x: 4 * rows * cols,
+    codes: rows * cols * bits / 8,
+    meta: 8 * rows * cols / group,
+  });
+/** Appends to an empty cache with room for everything. */
+export function packBitmapOf(heads: number, n: number, headDim: number, half = false): Call {
+  const metaHead = 3 * (n * headDim / 64 + 1);
+  const sizes = {
+    heads,
+    n,
+    headDim,
+    xHead: n * headDim,
+    packedHead: n * headDim,
+    metaHead,
+    drop: headDim >> 1,
+  };
+  return callOf("packBitmap", { ...sizes, xtype: half ? DTYPE_CODE.f16 : DTYPE_CODE.f32 }, {
+    x: (half ? 2 : 4) * heads * n * headDim,
+    packed: 2 * heads * n * headDim,
+    meta: 4 * heads * metaHead,
+  });
+}

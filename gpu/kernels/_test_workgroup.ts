@@ -15,7 +15,6 @@ const BYTES: Readonly<Record<string, number>> = {
   f32: 4,
   u32: 4,
   i32: 4,
-  T: 4,
   "atomic<u32>": 4,
   "atomic<i32>": 4,
   vec2u: 8,
@@ -30,10 +29,13 @@ export function workgroupOf(source: string): Workgroup {
   for (const [, name, value] of source.matchAll(/^const (\w+): u32 = (.+);$/gm)) {
     constants.set(name!, evaluate(value!, constants));
   }
+  const aliases = new Map(
+    [...source.matchAll(/^alias (\w+) = (\w+);$/gm)].map(([, name, type]) => [name, type]),
+  );
   const bytesOf = (type: string): number => {
     const [, element, count] = /^array<(.+), ([^,]+)>$/.exec(type) ?? [];
     if (element !== undefined) return bytesOf(element) * evaluate(count!, constants);
-    const bytes = BYTES[type];
+    const bytes = BYTES[aliases.get(type) ?? type];
     if (bytes === undefined) throw new SyntaxError(`Cannot tell the bytes of "${type}"`);
     return bytes;
   };

@@ -30,6 +30,7 @@ const where = {
   notesHead: "u",
   qBase: "u",
   bandBase: "u",
+  banded: "u",
   chunks: "u",
   chunk: "u",
   scale: "f",
@@ -51,10 +52,12 @@ const split: Kernel = {
   params: {
     ...where,
     columns: "u",
+    paged: "u",
     page: "u",
     tableBase: "u",
     tableHead: "u",
     named: "u",
+    listed: "u",
     step: "u",
     listBase: "u",
     listGroup: "u",
@@ -167,6 +170,7 @@ function whole(
     notesHead: op.metaHead,
     qBase: q.base,
     bandBase: band.base,
+    banded: op.band === 0 ? 0 : 1,
     chunks,
     chunk: packed ? chunk / step : chunk,
     scale: op.scale,
@@ -180,10 +184,12 @@ function whole(
       params: {
         ...params,
         columns: op.group,
+        paged: op.table === 0 ? 0 : 1,
         page: op.page,
         tableBase: table.base,
         tableHead: op.tableHead,
         named,
+        listed: op.list === 0 ? 0 : 1,
         step: op.step,
         listBase: list.base,
         listGroup: op.list === 0 ? 1 : op.heads / op.lists,
@@ -225,7 +231,6 @@ function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number
       ...(r === 4 && { FOUR: 1 }),
       ...(r === 2 && { TWO: 1 }),
       ...(r > 1 && { MANY: 1 }),
-      ...(op.band !== 0 && { BAND: 1 }),
     },
   };
 }
@@ -246,10 +251,8 @@ function reads(op: OpOf<"decode">, { k, v }: Spans, shared: number): Variant {
       R: r,
       DEEP: deep,
       QUADS: deep * r / 4,
+      TABLE: 1,
       ...form,
-      ...(op.table !== 0 && { TABLE: 1 }),
-      ...(op.list !== 0 && { LIST: 1 }),
-      ...(op.band !== 0 && { BAND: 1 }),
     },
   };
 }

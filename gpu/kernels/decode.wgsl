@@ -8,12 +8,14 @@
 //#else
 @group(0) @binding(4) var<storage, read> q: array<f32>; // [heads, D]
 //#end
-@group(0) @binding(5) var<storage, read> list: array<i32>; // [lists, p.listCap] if LIST
-@group(0) @binding(6) var<storage, read> band: array<i32>; // [kvHeads, 2]: sink, window; if BAND
+@group(0) @binding(5) var<storage, read> list: array<i32>; // [lists, p.listCap] if p.listed
+@group(0) @binding(6) var<storage, read> band: array<i32>; // [kvHeads, 2]: sink, window; if p.banded
 @group(0) @binding(7) var<storage, read_write> parts: array<vec4f>; // [heads, p.chunks, D4 + 1]: the mix; largest score and sum of powers
 
 /// Below every score.
 const LOWEST = -3.4e38;
+/// A window that holds all tokens.
+const EVERYWHERE = 0x7fffffff;
 const D4: u32 = (D + 3u) / 4u;
 const SLOTS: u32 = THREADS / LANES;
 /// Scores of a slot in a round: [DEEP, R].
@@ -59,7 +61,6 @@ fn load_q(head: u32, column: u32) -> vec4f {
 //#end
 }
 
-//#if LIST
 /// How many of the first `needed` entries of a list come before the first negative one.
 fn entries_of(first: u32, needed: u32, me: Lane) -> u32 {
   if (me.local == 0u) { atomicStore(&list_end, needed); }
@@ -80,7 +81,6 @@ fn entries_of(first: u32, needed: u32, me: Lane) -> u32 {
   return workgroupUniformLoad(&listed);
 }
 
-//#end
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
   let blocks = (p.group + R - 1u) / R;
@@ -102,22 +102,16 @@ fn main(at: Place, me: Lane) {
   let begin = chunk * p.chunk;
   var end = 0u;
   if (alive) { end = min(begin + p.chunk, p.named); }
-//#if LIST
   let list_first = p.listBase + first_head / p.listGroup * p.listCap;
-  end = min(end, entries_of(list_first, (end + p.step - 1u) / p.step, me) * p.step);
-//#end
-//#if BAND
+  if (p.listed == 1u) { end = min(end, entries_of(list_first, (end + p.step - 1u) / p.step, me) * p.step); }
   var sink = 0;
-  var window = 0;
-  if (alive) {
+  var window = EVERYWHERE;
+  if (p.banded == 1u && alive) {
     sink = band[p.bandBase + 2u * kv_head];
     window = band[p.bandBase + 2u * kv_head + 1u];
   }
-//#if !LIST
   // Chunks between sink and window have nothing to read.
-  if (i32(p.first + begin) >= sink && i32(p.total) - i32(p.first + end) >= window) { end = begin; }
-//#end
-//#end
+  if (p.listed == 0u && i32(p.first + begin) >= sink && i32(p.total) - i32(p.first + end) >= window) { end = begin; }
 
 //#for r in 0..R
   let in$r = alive && block * R + $ru < p.group;
@@ -131,24 +125,22 @@ fn main(at: Place, me: Lane) {
   var top = LOWEST;
   var sum = 0.0;
   for (var first = begin; first < end; first += DEEP * SLOTS) {
-    // Values are asked for with the keys, and nothing asks under a condition, so that many loads are under way at once.
     var live = 0u;
 //#for t in 0..DEEP
     let n$t = first + $tu * SLOTS + slot;
-//#if LIST
-    let named$t = min(n$t, end - 1u);
-    let token$t = u32(list[list_first + named$t / p.step]) * p.step + named$t % p.step - p.first;
-//#else
-    let token$t = min(n$t, end - 1u);
-//#end
+    var token$t = min(n$t, end - 1u);
+    if (p.listed == 1u) {
+      token$t = u32(list[list_first + token$t / p.step]) * p.step + token$t % p.step - p.first;
+    }
     var place$t = place_of(kv_head, min(token$t, p.rows - 1u));
-    var live$t = n$t < end && token$t < p.rows && place$t != MISSING;
-//#if BAND
     let position$t = i32(p.first + token$t);
-    live$t = live$t && (position$t < sink || i32(p.total) - 1 - position$t < window);
-//#end
+    let live$t = n$t < end && token$t < p.rows && place$t != MISSING &&
+      (position$t < sink || i32(p.total) - 1 - position$t < window);
     place$t = select(0u, place$t, live$t);
     live |= select(0u, 1u << $tu, live$t);
+//#end
+    // Values are asked for with the keys, and nothing asks under a condition, so that many loads are under way at once.
+//#for t in 0..DEEP
     let k$t = load_k(ki, k_notes, place$t, column, false);
     let v$t = load_v(vi, v_notes, place$t, column);
 //#end

@@ -6,10 +6,12 @@
 @group(0) @binding(1) var<storage, read> tiles: array<u32>; // elements 0 to 31, 32 to 63, first in the highest bit; offset
 @group(0) @binding(2) var<storage, read> v: array<u32>; // pairs of halves
 @group(0) @binding(3) var<storage, read> q: array<f32>; // [heads, D]
-@group(0) @binding(4) var<storage, read> band: array<i32>; // [kvHeads, 2]: sink, window; if BAND
+@group(0) @binding(4) var<storage, read> band: array<i32>; // [kvHeads, 2]: sink, window; if p.banded
 @group(0) @binding(5) var<storage, read_write> parts: array<vec4f>; // [heads, p.chunks, D4 + 1]: the mix; largest score and sum of powers
 
 const LOWEST = -3.4e38;
+/// A window that holds all tokens.
+const EVERYWHERE = 0x7fffffff;
 const D4: u32 = D / 4u;
 /// Value tiles of a token: 1, 2, 4 or 8.
 const WIDE: u32 = D / 64u;
@@ -126,14 +128,12 @@ fn main(at: Place, me: Lane) {
   let begin = chunk * p.chunk;
   var end = 0u;
   if (alive) { end = min(begin + p.chunk, (p.rows + 63u) / 64u); }
-//#if BAND
   var sink = 0;
-  var window = 0;
-  if (alive) {
+  var window = EVERYWHERE;
+  if (p.banded == 1u && alive) {
     sink = band[p.bandBase + 2u * kv_head];
     window = band[p.bandBase + 2u * kv_head + 1u];
   }
-//#end
   for (var d = me.local; d < D; d += 64u) {
 //#if MANY
     var four = H();
@@ -151,13 +151,10 @@ fn main(at: Place, me: Lane) {
   var sum = H(0.0);
   for (var g = begin; g < end; g++) {
     let token = 64u * g + me.local;
-    var live = token < p.rows;
-//#if BAND
     let position = i32(p.first + token);
-    live = live && (position < sink || i32(p.total) - 1 - position < window);
+    let live = token < p.rows && (position < sink || i32(p.total) - 1 - position < window);
     // A group between sink and window has nothing to read.
     if (i32(p.first + 64u * g) >= sink && i32(p.total) - 64 - i32(p.first + 64u * g) >= window) { continue; }
-//#end
     for (var i = me.local; i < 3u * D; i += 64u) {
       notes[i] = tiles[k_notes + 3u * g * D + i];
       notes[3u * D + i] = tiles[v_notes + 3u * g * D + i];

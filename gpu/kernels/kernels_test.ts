@@ -7,6 +7,7 @@ import {
   attentionOf,
   type Call,
   CAPS,
+  decodeOf,
   dispatch,
   gatherOf,
   linearOf,
@@ -16,7 +17,11 @@ import {
   markOf,
   matmulOf,
   mergeLinesOf,
+  packBitmapOf,
+  quantizeOf,
+  readRowsOf,
   scanOf,
+  scoreRowsOf,
   softmaxOf,
   topkOf,
 } from "./_test_calls.ts";
@@ -105,9 +110,15 @@ describe("topk as dispatches", () => {
   });
 
   test("topk of nearly everything sorts the row", () => {
-    const steps = dispatch(topkOf(1, 5000, 4000)).map(({ params }) => [params["block"], params["step"]]);
+    const steps = dispatch(topkOf(1, 5000, 4500)).map(({ params }) => [params["block"], params["step"]]);
     // Parts that workgroups sort, then blocks: steps between workgroups, and one for all steps within them.
     assertEquals(steps, [[0, 0], [4096, 2048], [4096, 0], [8192, 4096], [8192, 2048], [8192, 0]]);
+  });
+
+  test("topk of many of a long row selects them and sorts no others", () => {
+    const dispatches = dispatch(topkOf(32, 131_072, 2048));
+    assertEquals(names(dispatches), ["fill", "select", "select", "select", "sort"]);
+    assertEquals(dispatches.at(-1)!.params["size"], 2048);
   });
 });
 
@@ -157,6 +168,22 @@ const adapters = fc.record({
   subgroups: fc.boolean(),
 });
 
+const FORMS = ["f32", "f16", "int8", "int4", "bitmap"] as const;
+/** Rows of a cache; bitmaps have multiples of 64 columns, int4 an even number. */
+const caches = fc.record({
+  ...{
+    form: fc.constantFrom(...FORMS),
+    kvHeads: size(5),
+    group: size(10),
+    headDim: size(40),
+    rows: size(700),
+  },
+}).map(({ form, headDim, ...rest }) => ({
+  ...rest,
+  form,
+  headDim: headDim * (form === "bitmap" ? 64 : form === "int4" ? 2 : 1) % 500 || 64,
+}));
+
 const CALLS: Readonly<Record<string, fc.Arbitrary<Call>>> = {
   linear: fc.record({
     ...{ m: size(3000), n: size(1500), groups: size(8), per: size(60) },
@@ -190,6 +217,21 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<Call>>> = {
   mergeLines: fc.tuple(size(8), size(300), size(300), size(60)).map((shape) => mergeLinesOf(...shape)),
   lineTiles: fc.tuple(size(8), size(1000), size(1000), fc.constantFrom(0, 5, 64)).map((shape) =>
     lineTilesOf(...shape)
+  ),
+  decode: fc.tuple(caches, fc.constantFrom("none", "one", "each"), size(300), size(20)).map((
+    [shape, lists, cap, step],
+  ) =>
+    lists === "none"
+      ? decodeOf(shape)
+      : decodeOf(shape, lists === "one" ? 1 : shape.kvHeads * shape.group, cap, step)
+  ),
+  scoreRows: caches.filter(({ form }) => form !== "bitmap").map(scoreRowsOf),
+  readRows: caches.map(readRowsOf),
+  quantize: fc.tuple(size(300), size(40), size(8), fc.constantFrom(4, 8)).map(([rows, group, groups, bits]) =>
+    quantizeOf(rows, 2 * group * groups, bits, 2 * group)
+  ),
+  packBitmap: fc.tuple(size(5), size(6), size(8), fc.boolean()).map(([heads, n, columns, half]) =>
+    packBitmapOf(heads, 64 * n, 64 * columns, half)
   ),
   gather: fc.tuple(size(5000), size(300), fc.constantFrom(1, 2, 4), size(5000)).map((shape) =>
     gatherOf(...shape)

@@ -97,7 +97,13 @@ function whole(
       params: { ...rows, drop: op.drop },
       groups: Math.ceil(heads * n * lanes / THREADS),
     },
-    { kernel: bits, constants: { ...constants, BITS: 1 }, bind: [x, sizes, meta, rooms], params: all, groups },
+    {
+      kernel: bits,
+      constants: { ...constants, BITS: 1 },
+      bind: [x, sizes, meta, rooms],
+      params: all,
+      groups,
+    },
     ...scan(sums, context),
     {
       kernel: pack,

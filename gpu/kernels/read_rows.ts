@@ -20,6 +20,7 @@ const kernel: Kernel = {
     count: "u",
     kind: "u",
     columns: "u",
+    paged: "u",
     page: "u",
     kBase: "u",
     kHead: "u",
@@ -52,7 +53,7 @@ export function readRows(
     const form = formOf(op, true, [k.base, op.kHead]);
     return [{
       kernel,
-      constants: { THREADS, ...form, ...(op.table !== 0 && { TABLE: 1 }) },
+      constants: { THREADS, TABLE: 1, ...form },
       bind: [k, meta, table, out],
       params: {
         heads: to - from,
@@ -60,6 +61,7 @@ export function readRows(
         count,
         kind: op.kind,
         columns: op.group,
+        paged: op.table === 0 ? 0 : 1,
         page: op.page,
         kBase: k.base,
         kHead: op.kHead,

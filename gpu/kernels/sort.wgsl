@@ -1,8 +1,8 @@
 // One step of a bitonic sort of rows of pairs in memory, descending, for a top-k that no workgroup can hold.
-// With SIZE one workgroup owns SIZE neighbouring pairs of a row: with FIRST it makes and sorts them, else it does all steps
-// within them of merging blocks of p.block; with LAST it takes the first `take` of the row apart.
+// With SIZE one workgroup owns SIZE neighbouring pairs of a row: with FIRST it makes and sorts them (FROM_PAIRS: there are p.cols
+// pairs already), else it does all steps within them of merging blocks of p.block; with LAST it takes the first `take` of the row apart.
 // Without SIZE one thread owns one exchange of pairs that are p.step apart.
-@group(0) @binding(0) var<storage, read> x: array<f32>; // [rows, cols] if FIRST
+@group(0) @binding(0) var<storage, read> x: array<f32>; // [rows, cols] if FIRST without FROM_PAIRS
 @group(0) @binding(1) var<storage, read_write> pairs: array<vec2u>; // [rows, size], size a power of two
 @group(0) @binding(2) var<storage, read_write> values: array<f32>; // [rows, take] if LAST
 @group(0) @binding(3) var<storage, read_write> indices: array<i32>; // [rows, take] if LAST
@@ -18,7 +18,11 @@ fn main(at: Place, me: Lane) {
 //#if FIRST
     let c = begin + i;
     var entry = vec2u(0u, 0xffffffffu);
+//#if FROM_PAIRS
+    if (c < p.cols) { entry = pairs[first + i]; }
+//#else
     if (c < p.cols) { entry = vec2u(key_of(x[row * p.cols + c]), c); }
+//#end
     sorted[i] = entry;
 //#else
     sorted[i] = pairs[first + i];

@@ -1,6 +1,6 @@
 /**
  * The largest of each row. Workgroups sort runs of a row and keep the best of each, until one run is left; where so many are
- * asked for that this would keep everything, the whole row is sorted in memory.
+ * asked for that this would take long, they are selected first and sorted in memory, or the whole row is.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../k
 import bitonic from "../parts/bitonic.wgsl" with { type: "text" };
 import keys from "../parts/keys.wgsl" with { type: "text" };
 import { chunksOf, rowsOf } from "../windows.ts";
+import { select } from "./select.ts";
 import sortSource from "./sort.wgsl" with { type: "text" };
 import source from "./topk.wgsl" with { type: "text" };
 
@@ -28,6 +29,8 @@ const sort: Kernel = {
 
 /** Pairs that a workgroup sorts at most: 8 bytes each within 16 KiB. */
 const MOST = 2048;
+/** From so many on the largest of a row that no workgroup can sort are selected. */
+const MANY = MOST / 8;
 
 /** `topk` as dispatches. */
 export function topk(op: OpOf<"topk">, context: Context): Dispatch[] {
@@ -43,7 +46,8 @@ export function topk(op: OpOf<"topk">, context: Context): Dispatch[] {
       cols,
       k,
     };
-    return cols > MOST && k > MOST / 2 ? sortAll(call, context) : selectRuns(call, context);
+    if (cols <= MOST || k < MANY) return selectRuns(call, context);
+    return powerOfTwo(k) < powerOfTwo(cols) ? selectAndSort(call, context) : sortAll(call, context);
   }).flat();
 }
 
@@ -89,13 +93,34 @@ function selectRuns({ x, values, indices, rows, cols: all, k }: Call, context: C
   }
 }
 
-function sortAll({ x, values, indices, rows, cols, k }: Call, context: Context): Dispatch[] {
-  const size = 2 ** Math.ceil(Math.log2(cols));
+function selectAndSort(call: Call, context: Context): Dispatch[] {
+  const { x, rows, cols, k } = call;
+  const size = powerOfTwo(k);
   const pairs = rowsOf(context.scratch(8 * size * rows), 8 * size, 0, rows);
+  return [
+    ...select(x, pairs, { rows, cols, take: k, size }, context),
+    ...sortPairs({ ...call, x: NOTHING, cols: k }, pairs, context),
+  ];
+}
+
+function sortAll(call: Call, context: Context): Dispatch[] {
+  const size = powerOfTwo(call.cols);
+  return sortPairs(call, rowsOf(context.scratch(8 * size * call.rows), 8 * size, 0, call.rows), context);
+}
+
+/** Sorts `pairs`, whose rows have a power of two; they are made of x unless that is nothing. */
+function sortPairs(
+  { x, values, indices, rows, cols, k }: Call,
+  pairs: Call["x"],
+  { caps }: Context,
+): Dispatch[] {
+  const size = powerOfTwo(cols);
   const all = rows * size;
+  const most = Math.min(size, caps.workgroupBytes < 1 << 15 ? MOST : 2 * MOST);
+  const block = { THREADS: Math.max(2, Math.min(most / 2, caps.invocations)), SIZE: most };
   const one = (constants: Dispatch["constants"], groups: number, step: number, block: number): Dispatch => ({
     kernel: sort,
-    constants: { THREADS, ...constants },
+    constants,
     bind: [
       constants["FIRST"] ? x : NOTHING,
       pairs,
@@ -105,12 +130,23 @@ function sortAll({ x, values, indices, rows, cols, k }: Call, context: Context):
     params: { rows, cols, size, step, block, take: k },
     groups,
   });
-  const dispatches = [one({ SIZE: MOST, FIRST: 1 }, all / MOST, 0, 0)];
-  for (let block = 2 * MOST; block <= size; block *= 2) {
-    for (let step = block / 2; step >= MOST; step /= 2) {
-      dispatches.push(one({}, Math.ceil(all / 2 / THREADS), step, block));
+  const steps = [
+    one(
+      { ...block, FIRST: 1, ...(x.id === 0 && { FROM_PAIRS: 1 }), ...(size === most && { LAST: 1 }) },
+      all / most,
+      0,
+      0,
+    ),
+  ];
+  for (let width = 2 * most; width <= size; width *= 2) {
+    for (let step = width / 2; step >= most; step /= 2) {
+      steps.push(one({ THREADS }, Math.ceil(all / 2 / THREADS), step, width));
     }
-    dispatches.push(one({ SIZE: MOST, ...(block === size && { LAST: 1 }) }, all / MOST, 0, block));
+    steps.push(one({ ...block, ...(width === size && { LAST: 1 }) }, all / most, 0, width));
   }
-  return dispatches;
+  return steps;
+}
+
+function powerOfTwo(n: number): number {
+  return 2 ** Math.ceil(Math.log2(n));
 }

@@ -1,6 +1,6 @@
 // Cached rows: how the row of D columns of a key head at a place is stored. One of HALF, CODES (INT8 or INT4) and BITMAP, else
 // float32. A lane takes 4 C4 neighbouring columns. VEC: they lie in one load and share one pair (step, min).
-// The kernel also has the columns of a pair (p.columns) and, with TABLE, p.page, p.tableBase and p.tableHead.
+// The kernel also has the columns of a pair (p.columns) and, with TABLE, p.paged, p.page, p.tableBase and p.tableHead.
 
 //#if VEC
 //#if HALF
@@ -37,11 +37,11 @@ alias Stored = u32;
 @group(0) @binding(1) var<storage, read> tiles: array<u32>; // elements 0 to 31, 32 to 63, first in the highest bit; offset
 //#end
 //#if TABLE
-@group(0) @binding(2) var<storage, read> table: array<i32>; // [heads, p.tableHead] pages
-
+@group(0) @binding(2) var<storage, read> table: array<i32>; // [heads, p.tableHead] pages if p.paged
 //#end
+
 /// The place of a row that is not there.
-const MISSING: u32 = 0xffffffffu;
+const MISSING = 0xffffffffu;
 
 /// What a lane holds of a row.
 struct Row {
@@ -49,14 +49,14 @@ struct Row {
   pair: vec2f,
 }
 
-fn place_of(head: u32, t: u32) -> u32 {
 //#if TABLE
+fn place_of(head: u32, t: u32) -> u32 {
+  if (p.paged == 0u) { return t; }
   let page = table[p.tableBase + head * p.tableHead + t / p.page];
   return select(u32(page) * p.page + t % p.page, MISSING, page < 0);
-//#else
-  return t;
-//#end
 }
+
+//#end
 
 /// Step and minimum of a column of a row; those of the head's rows begin at `notes`.
 fn pair_of(notes: u32, place: u32, column: u32) -> vec2f {

@@ -268,9 +268,9 @@ export class KVCache {
       return cache;
     } catch (cause) {
       cache?.dispose();
-      throw new WeightsError(`Cannot restore the cache: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
+      // A device that is lost or full says nothing of the file.
+      if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+      throw new WeightsError(`Cannot restore the cache: ${cause.message}`, { cause });
     }
   }
 

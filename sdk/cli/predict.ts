@@ -7,6 +7,7 @@
 import { HELP, type PredictArgs, readArgs, UsageError } from "./args.ts";
 import { runDemo } from "./demo.ts";
 import type { Dependencies, Session } from "./dependencies.ts";
+import { oneLine } from "./one_line.ts";
 import { predictTable } from "./outcome.ts";
 import { jsonReport, predictionsCsv } from "./output.ts";
 import { progressBar } from "./progress_bar.ts";
@@ -116,11 +117,4 @@ function follower(name: string, dependencies: Dependencies, bar: Bar): (label: s
 } {
   const { signal } = dependencies;
   return (label) => ({ signal, onProgress: (progress) => bar.update(`${label} ${name}`, progress) });
-}
-
-/** The messages of an error and its causes would repeat each other; the first line of the outer one is enough. */
-function oneLine(error: unknown): string {
-  const text = error instanceof Error ? error.message || error.name : String(error);
-  const line = (text.split(/[\r\n]/).find((part) => part.trim() !== "") ?? "Unknown failure").trim();
-  return line.length > 400 ? `${line.slice(0, 400)}...` : line;
 }

@@ -7,15 +7,16 @@ import { KVCache } from "../cache/kv_cache.ts";
 import type { Storage } from "../cache/storage.ts";
 import type { Device, Scope } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
-import type { Planner } from "../methods/planner.ts";
-import type { Selector } from "../methods/selector.ts";
 import { streaming } from "../methods/streaming.ts";
+import { checkIds } from "./_check_ids.ts";
+import { type CausalLMOptions, checkLoadOptions } from "./causal_lm_options.ts";
 import type { ChatTemplate } from "./chat_template.ts";
 import type { DecoderConfig } from "./config.ts";
 import type { Decoder, LayerAttention } from "./decoder.ts";
 import { DecoderSequence } from "./decoder_sequence.ts";
 import { type DecoderWeights, loadDecoder } from "./decoder_weights.ts";
 import { type LogitsOptions, type PromptOptions, runPrompt, runStep } from "./forward.ts";
+import { runOffloadedStep, runOffloadedTokens } from "./forward_offloaded.ts";
 import type { LanguageModel, Sequence } from "./language_model.ts";
 import { generate, type Piece } from "./generate.ts";
 import type { GenerateOptions } from "./generate_options.ts";
@@ -24,25 +25,8 @@ import { openText, type TextSide } from "./open_text.ts";
 import type { Prompt } from "./prompt.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
+export type { CausalLMOptions } from "./causal_lm_options.ts";
 export type { LogitsOptions } from "./forward.ts";
-
-/** Options of {@linkcode CausalLM.load}. */
-export interface CausalLMOptions {
-  /** What computes; stays with the caller. */
-  readonly device: Device;
-  /** How keys and values are kept. @default dense() */
-  readonly cache?: Storage;
-  /** Plans the attention of prompts. @default dense */
-  readonly prefill?: Planner;
-  /** Chooses what a new token reads of the cache. @default everything */
-  readonly select?: Selector;
-  /** Tokens that a sequence can have. @default what the model was made for */
-  readonly contextLength?: number;
-  /** Tokens of a prompt that are computed at once; more need more memory. @default 512, with a planner all */
-  readonly chunk?: number;
-  /** Gives up loading; its reason is thrown. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** What a model is made of. */
 interface Loaded {
@@ -110,18 +94,14 @@ export class CausalLM implements LanguageModel {
    */
   static async load(source: ModelSource, options: CausalLMOptions): Promise<CausalLM> {
     const { device, signal } = options;
-    const { contextLength, chunk = Infinity } = options;
-    for (const [name, value] of Object.entries({ contextLength, chunk })) {
-      if (value === undefined || value === Infinity || (Number.isSafeInteger(value) && value > 0)) continue;
-      throw new RangeError(`Cannot load the model: "${name}" is ${value}, expected a whole number from 1`);
-    }
+    checkLoadOptions(options);
     signal?.throwIfAborted();
     const { config, store, naming, files, metadata } = await openModel(source);
     const scope = device.scope();
     try {
       const weights = await loadDecoder(scope, store, config, naming, signal);
       const text = await openText({ files, metadata });
-      const own = { ...config, contextLength: contextLength ?? config.contextLength };
+      const own = { ...config, contextLength: options.contextLength ?? config.contextLength };
       return new CausalLM({ config: own, weights, scope, text }, options);
     } catch (error) {
       scope.dispose();
@@ -161,7 +141,7 @@ export class CausalLM implements LanguageModel {
   }
 
   /**
-   * Appends one token to each of some sequences, without waiting for anything.
+   * Appends one token to each of some sequences, without waiting for anything; not over offloaded caches.
    *
    * @param sequences B different sequences.
    * @param ids i32 [B]: one token for each, not checked.
@@ -169,16 +149,23 @@ export class CausalLM implements LanguageModel {
    * @throws RangeError if a sequence would become too long.
    */
   step(sequences: readonly Sequence[], ids: Tensor): Tensor {
-    const own = sequences.map((sequence) => this.#own(sequence, 1));
-    if (
-      own.length === 0 || ids.shape.length !== 1 || ids.size !== own.length ||
-      new Set(own).size !== own.length
-    ) {
-      throw new RangeError(
-        `Cannot run a step of ${own.length} sequences on ids [${ids.shape}]: expected at least one, all different, and one id for each`,
-      );
-    }
-    return runStep(this.device, this.#decoder, own, ids);
+    return runStep(this.device, this.#decoder, this.#together(sequences, ids), ids);
+  }
+
+  /**
+   * The same over any cache: waits for what is offloaded.
+   *
+   * @param sequences B different sequences.
+   * @param ids i32 [B]: one token for each, not checked.
+   * @param signal Gives up between layers; its reason is thrown.
+   * @returns [B, vocab]: logits of the tokens that follow.
+   * @throws RangeError if a sequence would become too long; OffloadError if something cannot be brought back.
+   */
+  async stepAsync(sequences: readonly Sequence[], ids: Tensor, signal?: AbortSignal): Promise<Tensor> {
+    signal?.throwIfAborted();
+    const own = this.#together(sequences, ids);
+    if (!own.some(({ offloaded }) => offloaded)) return runStep(this.device, this.#decoder, own, ids);
+    return await runOffloadedStep(this.device, this.#decoder, own, ids, signal);
   }
 
   /**
@@ -222,7 +209,20 @@ export class CausalLM implements LanguageModel {
   ): Promise<Tensor> {
     options.signal?.throwIfAborted();
     const known = checkIds(ids, this.config.vocabSize);
-    return await runPrompt(this.device, this.#decoder, sequence, known, { ...options, chunk: this.#chunk });
+    if (sequence.offloaded && sequence.length > 0) {
+      return await runOffloadedTokens(this.device, this.#decoder, sequence, known, options.signal);
+    }
+    const chunk = sequence.offloaded ? Infinity : this.#chunk;
+    return await runPrompt(this.device, this.#decoder, sequence, known, { ...options, chunk });
+  }
+
+  #together(sequences: readonly Sequence[], ids: Tensor): DecoderSequence[] {
+    const own = sequences.map((sequence) => this.#own(sequence, 1));
+    const fits = ids.shape.length === 1 && ids.size === own.length;
+    if (own.length > 0 && fits && new Set(own).size === own.length) return own;
+    throw new RangeError(
+      `Cannot run a step of ${own.length} sequences on ids [${ids.shape}]: expected at least one, all different, and one id for each`,
+    );
   }
 
   /** Refuses a sequence of another model, and one that would become too long. */
@@ -238,14 +238,4 @@ export class CausalLM implements LanguageModel {
     }
     return sequence;
   }
-}
-
-function checkIds(ids: ArrayLike<number>, vocabSize: number): Int32Array<ArrayBuffer> {
-  if (ids.length === 0) throw new RangeError("Cannot run the model without tokens: expected at least one id");
-  return Int32Array.from(ids, (id, i) => {
-    if (Number.isInteger(id) && id >= 0 && id < vocabSize) return id;
-    throw new RangeError(
-      `Cannot run the model: id ${i} is ${id}, expected a whole number from 0 to ${vocabSize - 1}`,
-    );
-  });
 }

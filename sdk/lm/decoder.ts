@@ -6,7 +6,7 @@
 import { attention } from "../attention/attention.ts";
 import { attendCache } from "../cache/decode.ts";
 import type { KVCache } from "../cache/kv_cache.ts";
-import type { Device, Scope } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
 import { mul } from "../device/ops/binary.ts";
 import { concat } from "../device/ops/concat.ts";
 import { linear, type LinearOptions } from "../device/ops/linear.ts";
@@ -47,8 +47,6 @@ export interface Span {
   readonly count: number;
   /** The cache of every layer; takes the new tokens. */
   readonly caches: readonly KVCache[];
-  /** Takes over what the layer attends with. */
-  readonly inspect?: ((heads: Heads) => void) | undefined;
 }
 
 /** What a layer attends with, positions included: of new tokens, each [heads, n, headDim]. */
@@ -78,27 +76,76 @@ export function runLayer(
   x: Tensor,
   spans: readonly Span[],
 ): Tensor {
-  const { eps } = decoder.config;
-  const layer = decoder.weights.layers[index]!;
-  const mixed = scoped(d, (s) => {
-    const rows = project(s, rmsNorm(s, x, layer.attentionNorm, { eps }), layer.qkv);
-    let first = 0;
-    const outs = spans.map((span) => {
-      const out = attendSpan(s, decoder, index, rows, first, span);
-      first += span.count;
-      return out;
-    });
-    return apply(s, outs.length === 1 ? outs[0]! : concat(s, outs, 0), layer.o, { residual: x });
+  return scoped(d, (s) => endLayer(s, decoder, index, x, spans, beginLayer(s, decoder, index, x, spans)));
+}
+
+/**
+ * The first part of a layer: what it attends with, the keys and values of which the caches take.
+ *
+ * @param d Receives the result.
+ * @param decoder The decoder.
+ * @param index The layer.
+ * @param x The residual stream [n, hidden].
+ * @param spans Whose tokens the rows are, in order.
+ * @returns The heads of every span.
+ */
+export function beginLayer(
+  d: Device,
+  decoder: Decoder,
+  index: number,
+  x: Tensor,
+  spans: readonly Span[],
+): Heads[] {
+  const { heads, kvHeads, headDim, eps } = decoder.config;
+  const { attentionNorm, qkv, qNorm, kNorm } = decoder.weights.layers[index]!;
+  const rows = project(d, rmsNorm(d, x, attentionNorm, { eps }), qkv);
+  let first = 0;
+  return spans.map(({ count, caches }) => {
+    const cache = caches[index]!;
+    const start = cache.length;
+    const part = (from: number, number: number): Tensor =>
+      headsOfRows(d, rows, { first, count, column: from * headDim, heads: number, headDim });
+    const q = place(d, decoder, part(0, heads), qNorm, start);
+    const k = place(d, decoder, part(heads, kvHeads), kNorm, start);
+    const v = part(heads + kvHeads, kvHeads);
+    cache.append(k, v);
+    first += count;
+    return { q, k, v };
   });
-  try {
-    return scoped(d, (s) => {
-      const h = rmsNorm(s, mixed, layer.mlpNorm, { eps });
-      const gate = apply(s, h, layer.gate, { activation: "silu" });
-      return apply(s, mul(s, gate, apply(s, h, layer.up)), layer.down, { residual: mixed });
-    });
-  } finally {
-    mixed.dispose();
-  }
+}
+
+/**
+ * The rest of a layer: attention and the gated layer.
+ *
+ * @param d Receives the result.
+ * @param decoder The decoder.
+ * @param index The layer.
+ * @param x The residual stream [n, hidden] that the layer began with.
+ * @param spans Whose tokens the rows are, in order.
+ * @param heads What the layer attends with.
+ * @returns [n, hidden].
+ */
+export function endLayer(
+  d: Device,
+  decoder: Decoder,
+  index: number,
+  x: Tensor,
+  spans: readonly Span[],
+  heads: readonly Heads[],
+): Tensor {
+  const { eps } = decoder.config;
+  const { o, mlpNorm, gate, up, down } = decoder.weights.layers[index]!;
+  const mixed = scoped(d, (s) => {
+    const outs = heads.map((own, i) =>
+      rowsOfHeads(s, attend(s, own, spans[i]!.caches[index]!, index, decoder.attention[index]!))
+    );
+    return apply(s, outs.length === 1 ? outs[0]! : concat(s, outs, 0), o, { residual: x });
+  });
+  return scoped(d, (s) => {
+    const h = rmsNorm(s, mixed, mlpNorm, { eps });
+    const open = apply(s, h, gate, { activation: "silu" });
+    return apply(s, mul(s, open, apply(s, h, up)), down, { residual: mixed });
+  });
 }
 
 /**
@@ -125,41 +172,48 @@ export function logitsOf(d: Device, { weights }: Decoder, x: Tensor): Tensor {
   return linear(d, x, weights.head);
 }
 
-/** Attention of the new tokens of one sequence: [count, heads * headDim]. */
-function attendSpan(
-  d: Scope,
-  { config, weights, attention: layers }: Decoder,
+/**
+ * Queries of a layer for one new token of some sequences; from the input of an earlier layer a prediction of them.
+ *
+ * @param d Receives them.
+ * @param decoder The decoder.
+ * @param index The layer.
+ * @param x The residual stream [sequences, hidden].
+ * @param positions Where each token stands.
+ * @returns [heads, 1, headDim] for each.
+ */
+export function queriesOf(
+  d: Device,
+  decoder: Decoder,
   index: number,
-  rows: Tensor,
-  first: number,
-  { count, caches, inspect }: Span,
-): Tensor {
-  const { heads, kvHeads, headDim, eps } = config;
-  const { qNorm, kNorm } = weights.layers[index]!;
-  const cache = caches[index]!;
-  const start = cache.length;
-  const part = (from: number, number: number): Tensor =>
-    headsOfRows(d, rows, { first, count, column: from * headDim, heads: number, headDim });
-  const placed = (x: Tensor, norm: Tensor | undefined): Tensor =>
-    rope(d, norm ? rmsNorm(d, x, norm, { eps }) : x, weights.frequencies, {
-      heads: 1,
-      headDim,
-      start,
-      interleaved: false,
-    });
-  const q = placed(part(0, heads), qNorm);
-  const k = placed(part(heads, kvHeads), kNorm);
-  const v = part(heads + kvHeads, kvHeads);
-  cache.append(k, v);
-  inspect?.({ q: d.keep(q), k: d.keep(k), v: d.keep(v) });
-  return rowsOfHeads(d, attend(d, q, k, v, cache, index, layers[index]!));
+  x: Tensor,
+  positions: readonly number[],
+): Tensor[] {
+  const { heads, headDim, eps } = decoder.config;
+  const { attentionNorm, qkv, qNorm } = decoder.weights.layers[index]!;
+  const rows = project(d, rmsNorm(d, x, attentionNorm, { eps }), qkv);
+  return positions.map((position, first) =>
+    place(d, decoder, headsOfRows(d, rows, { first, count: 1, column: 0, heads, headDim }), qNorm, position)
+  );
 }
 
+/** Normalises heads [heads, n, headDim], where that is done, and turns them to their positions. */
+function place(
+  d: Device,
+  { config, weights }: Decoder,
+  x: Tensor,
+  norm: Tensor | undefined,
+  start: number,
+): Tensor {
+  const { headDim, eps } = config;
+  const normed = norm ? rmsNorm(d, x, norm, { eps }) : x;
+  return rope(d, normed, weights.frequencies, { heads: 1, headDim, start, interleaved: false });
+}
+
+/** Attention of the new tokens of one sequence: [heads, n, headDim]. */
 function attend(
   d: Device,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
+  { q, k, v }: Heads,
   cache: KVCache,
   layer: number,
   { window, planner, select }: LayerAttention,

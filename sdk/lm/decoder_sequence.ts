@@ -24,6 +24,11 @@ export class DecoderSequence implements Sequence {
     return this.caches[0]!.length;
   }
 
+  /** Whether its tokens are brought to the device for every step. */
+  get offloaded(): boolean {
+    return this.caches.some(({ offloaded }) => offloaded);
+  }
+
   /** Bytes of its keys and values, selections included. */
   get bytes(): number {
     return this.caches.reduce((sum, cache) => sum + cache.bytes, 0);

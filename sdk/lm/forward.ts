@@ -8,7 +8,7 @@ import { concat } from "../device/ops/concat.ts";
 import { slice } from "../device/ops/slice.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { type Decoder, type Heads, logitsOf, normalise, runLayer } from "./decoder.ts";
+import { beginLayer, type Decoder, endLayer, type Heads, logitsOf, normalise, runLayer } from "./decoder.ts";
 import { type DecoderSequence, takeBack } from "./decoder_sequence.ts";
 import { embed } from "./embedding.ts";
 
@@ -113,19 +113,13 @@ async function runChunk(
     x.dispose();
     x = next;
   };
+  const spans = [{ count: ids.length, caches }];
   for (let index = 0; index < layers; index++) {
     await inspect?.(index, x);
-    const seen: Heads[] = [];
-    const span = {
-      count: ids.length,
-      caches,
-      ...(inspectHeads && { inspect: (heads: Heads) => void seen.push(heads) }),
-    };
-    replace(runLayer(scope, decoder, index, x, [span]));
-    for (const heads of seen) {
-      await inspectHeads?.(index, heads);
-      for (const tensor of Object.values(heads)) tensor.dispose();
-    }
+    using own = scope.scope();
+    const heads = beginLayer(own, decoder, index, x, spans);
+    await inspectHeads?.(index, heads[0]!);
+    replace(own.keep(endLayer(own, decoder, index, x, spans, heads)));
     await scope.flush(signal);
   }
   replace(normalise(scope, decoder, x));

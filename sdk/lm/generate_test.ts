@@ -266,6 +266,32 @@ describe("leaving a generation", () => {
   });
 });
 
+describe("a long generation", () => {
+  test("10,000 tokens take no memory beside their sequence", async () => {
+    using device = await openDevice({ prefer: "wasm", threads: 1 });
+    const lm = new FakeModel(device, { contextLength: 20_000 });
+    const from = lm.sequence();
+    const { bytes, tensors } = device.report;
+    let count = 0;
+    const options = {
+      from,
+      maxTokens: 10_000,
+      readEvery: 8,
+      temperature: 1,
+      topK: 5,
+      repetitionPenalty: 1.1,
+    };
+    for await (const { ids } of generate(lm, [1], options)) {
+      count += ids.length;
+      // The rest is what one step and those under way hold.
+      assertEquals(device.report.tensors - tensors - from.length < 40, true);
+    }
+    assertEquals(count, 10_000);
+    assertEquals([device.report.tensors, device.report.bytes], [tensors + 10_001, bytes + from.bytes]);
+    from.dispose();
+  });
+});
+
 describe("generation options", () => {
   test("what cannot be done is refused before anything is made", async () => {
     using device = await openDevice({ prefer: "reference" });

@@ -15,4 +15,4 @@ export type { ModelSource } from "./open_model.ts";
 export type { Prompt } from "./prompt.ts";
 export type { SamplingOptions } from "./sampler.ts";
 export type { TextStream } from "./text_stream.ts";
-export { type EncodeOptions, LONGEST_WORD, openTokenizer, type Tokenizer } from "./tokenizer.ts";
+export { type EncodeOptions, LONGEST_WORD, type Tokenizer } from "./tokenizer.ts";

@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { decodeCache } from "../../sdk/cache/cache_file.ts";
+import { KVCache } from "../../sdk/cache/mod.ts";
 import { type Device, type Tensor, WeightsError } from "../../sdk/device/mod.ts";
 import { readSafetensors, type SafetensorsEntry, writeSafetensors } from "../../sdk/weights/safetensors.ts";
+import type { DoubleSparsityProfile } from "../../sdk/methods/double_sparsity_profile.ts";
 import { type ClassNode, classTree, nodesOf } from "../model/hierarchy.ts";
-import type { LabelContext } from "../model/icl_predictor.ts";
+import { type RowSelection, selectRows } from "../model/label_cache.ts";
 import type { OrionMSP } from "../model/orion_msp.ts";
 import { rowWidth } from "../model/config.ts";
 import type { EncoderState } from "../preprocess/encode.ts";
@@ -15,10 +18,10 @@ import type { Matrix } from "../preprocess/matrix.ts";
 import { type Features, restoreFeatures } from "./features.ts";
 import { type FittedEnsemble, type FittedPass, modelMasks } from "./fitted_ensemble.ts";
 import type { Label } from "./labels.ts";
-import { type EnsembleSettings, ensembleSettings } from "./options.ts";
+import { checkStorage, type EnsembleSettings, ensembleSettings } from "./options.ts";
 
 /** Version of the file's layout. */
-export const CONTEXT_FORMAT = 1;
+export const CONTEXT_FORMAT = 2;
 
 /** What a classifier knows after `fit`. */
 export interface FittedState {
@@ -44,6 +47,8 @@ interface Header {
   readonly methods: readonly string[];
   readonly kind: "constant" | "filigree" | "official";
   readonly rows: number;
+  /** How new rows choose train rows, and the profile of every pass: what it keeps beside the keys is made again from them. */
+  readonly select?: { readonly options: RowSelection; readonly profiles: readonly DoubleSparsityProfile[] };
 }
 
 /** Writes a context. @param weights Hash of the weights that it was fitted with. */
@@ -74,8 +79,12 @@ export async function writeContext(state: FittedState, weights: string): Promise
     for (const [b, tensor] of blocks.entries()) await keys(`columns.${i}.${b}`, tensor);
   }
   for (const [i, { context }] of (ensemble?.passes ?? []).entries()) {
-    for (const [name, list] of lists(context)) {
+    for (const [name, list] of Object.entries(context.memory ?? {}) as [string, readonly Tensor[]][]) {
       for (const [l, tensor] of list.entries()) await keys(`passes.${i}.${name}.${l}`, tensor);
+    }
+    for (const [l, cache] of context.icl.entries()) {
+      const file = await cache.save();
+      put(`caches.${i}.${l}`, "U8", [file.length], file);
     }
   }
   ensemble?.trees.forEach((tree, i) => put(`trees.${i}`, "I32", [tree.rows.length], rowClasses(tree)));
@@ -91,6 +100,12 @@ export async function writeContext(state: FittedState, weights: string): Promise
     methods: features.methods,
     kind: ensemble ? "filigree" : train ? "official" : "constant",
     rows: state.counts.reduce((all, count) => all + count, 0),
+    ...(ensemble?.select && {
+      select: {
+        options: ensemble.select,
+        profiles: ensemble.passes.map(({ context }) => context.select!.profile),
+      },
+    }),
   };
   return writeSafetensors(tensors, { filigree: "orion-msp-context", context: JSON.stringify(header) });
 }
@@ -166,6 +181,21 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
       return d.tensor(data as Uint16Array, shape);
     };
     const { config } = model;
+    const { select } = header;
+    const cache = (name: string, members: number, rows: number, layer: number): KVCache => {
+      const file = entry(name, "U8", 1).data as Uint8Array;
+      const { header: found } = decodeCache(file);
+      const heads = members * config.icl_nhead;
+      const headDim = rowWidth(config) / config.icl_nhead;
+      const sizes = [found.heads, found.queryHeads, found.headDim, found.length, found.layer];
+      if (`${sizes}` !== `${[heads, heads, headDim, rows, layer]}`) {
+        throw new WeightsError(
+          `Cannot restore the context: "${name}" has ${found.heads} heads of ${found.headDim} columns and ${found.length} rows, expected ${heads} of ${headDim} and ${rows}`,
+        );
+      }
+      checkStorage(found.storage.name);
+      return KVCache.restore(d, file);
+    };
     const masks = modelMasks(d, model, features.width);
     const columns = header.methods.map((_, i) =>
       Array.from(
@@ -193,9 +223,18 @@ export function readContext(d: Device, bytes: Uint8Array, model: OrionMSP, weigh
           train: list("train", config.perc_layers, rows),
         },
       };
-      return { ...slot, context: { ...memory, icl: list("icl", config.icl_num_blocks, rows) } };
+      const icl = Array.from(
+        { length: config.icl_num_blocks },
+        (_, l) => cache(`caches.${i}.${l}`, slot.members.length, rows, l),
+      );
+      const chosen = select && { select: selectRows(icl, select.options, select.profiles[i]!) };
+      return { ...slot, context: { ...memory, icl, ...chosen } };
     });
-    return { ...state, ensemble: { members, classes: header.classes.length, columns, passes, trees, masks } };
+    const classes = header.classes.length;
+    return {
+      ...state,
+      ensemble: { members, classes, columns, passes, trees, masks, select: select?.options },
+    };
   } catch (cause) {
     if (cause instanceof WeightsError || !(cause instanceof TypeError || cause instanceof RangeError)) {
       throw cause;
@@ -223,6 +262,7 @@ function readHeader(metadata: Readonly<Record<string, string>>): Header {
     header.classes.length > 0 && Array.isArray(header.members) &&
     Array.isArray(header.methods) && Number.isSafeInteger(header.rows) &&
     typeof header.settings === "object" && header.settings !== null &&
+    (header.select === undefined || isSelection(header.select)) &&
     header.members.every((member) =>
       Number.isSafeInteger(member?.classShift) && header.methods.includes(member.norm)
     );
@@ -230,11 +270,9 @@ function readHeader(metadata: Readonly<Record<string, string>>): Header {
   return header;
 }
 
-function lists(context: LabelContext): [string, readonly Tensor[]][] {
-  const memory: [string, readonly Tensor[]][] = context.memory
-    ? [["latents", context.memory.latents], ["train", context.memory.train]]
-    : [];
-  return [["icl", context.icl], ...memory];
+function isSelection(value: unknown): boolean {
+  const { options, profiles } = (value ?? {}) as Partial<NonNullable<Header["select"]>>;
+  return typeof options === "object" && options !== null && Array.isArray(profiles);
 }
 
 /** The class of every row of a tree, from its leaves. */

@@ -7,7 +7,8 @@ import { cast, concat, type Device, gather, reshape, type Tensor, transpose } fr
 import { type ColumnContext, embedColumns } from "../model/column_embedder.ts";
 import { firstColumns, orderCells, softmaxRows } from "../model/forward.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "../model/hierarchy.ts";
-import { fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
+import { type ContextForm, fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
+import type { RowSelection } from "../model/label_cache.ts";
 import { type OrionMSP, parametersOf } from "../model/orion_msp.ts";
 import { drawMasks, encodeRows, uploadMasks } from "../model/row_interactor.ts";
 import type { MemberOutput } from "../preprocess/average.ts";
@@ -33,6 +34,12 @@ export interface RunOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** Options of {@linkcode fitEnsemble}. */
+export interface FitOptions extends RunOptions {
+  /** How the context is kept. */
+  readonly form: ContextForm;
+}
+
 /** One pass of the tree of a member, or the only pass of all members together. */
 export interface FittedPass {
   /** Members that the pass answers for. */
@@ -53,6 +60,8 @@ export interface FittedEnsemble {
   readonly trees: readonly ClassNode[];
   /** The row masks of the config's own seed: the same for every call. */
   readonly masks: ReadonlyMap<number, Tensor>;
+  /** How new rows choose train rows, if they do. */
+  readonly select?: RowSelection | undefined;
 }
 
 /** Elements of the widest tensor of a chunk of rows. */
@@ -72,7 +81,7 @@ export async function fitEnsemble(
   tables: readonly Matrix[],
   labels: Int32Array,
   members: readonly Member[],
-  options: RunOptions,
+  options: FitOptions,
 ): Promise<FittedEnsemble> {
   const { config } = model;
   const classes = labels.reduce((most, c) => Math.max(most, c + 1), 0);
@@ -112,7 +121,7 @@ export async function fitEnsemble(
       ? shifted.map((own) => classTree(own, config.max_classes))
       : [];
     const fit = async (train: Tensor, own: Int32Array) =>
-      await fitLabels(d, config, parametersOf(model).icl, train, own, "f16", options.signal);
+      await fitLabels(d, config, parametersOf(model).icl, train, own, options.form, options.signal);
     if (trees.length === 0) {
       const all = reshape(scope, concat(scope, rows, 0), [members.length, labels.length, -1]);
       passes.push({
@@ -129,7 +138,7 @@ export async function fitEnsemble(
       }
     }
     tick("labels");
-    return { members, classes, columns, passes, trees, masks };
+    return { members, classes, columns, passes, trees, masks, select: options.form.select };
   } finally {
     scope.dispose();
   }

@@ -3,7 +3,12 @@
  *
  * @module
  */
+import { dense, type Storage } from "../../sdk/cache/mod.ts";
+import { doubleSparsity } from "../../sdk/methods/double_sparsity.ts";
+import { profileKey } from "../../sdk/methods/double_sparsity_profile.ts";
 import type { OrionConfig } from "../model/config.ts";
+import type { ContextForm } from "../model/icl_predictor.ts";
+import type { RowSelection } from "../model/label_cache.ts";
 import type { FeatureShuffle } from "../preprocess/ensemble.ts";
 import type { NormMethod } from "../preprocess/pipeline.ts";
 
@@ -51,4 +56,45 @@ export function ensembleSettings(
     );
   }
   return settings;
+}
+
+/** How a fitted context is kept and read, like the cache of a long prompt; not for official weights, which have none. */
+export interface ContextOptions {
+  /**
+   * How the keys and values of train rows are stored: `dense()`, `quantized()` or `bitmap()`. Fewer bytes, on the device and in the file, cost some exactness. A table does not
+   * grow, so that `bitmap({ window: 0, chunk: 64 })` compresses all of its rows but the last 63. @default dense({ type: "f16" })
+   */
+  readonly storage?: Storage;
+  /**
+   * Double Sparsity over train rows: every row to predict reads those that its labels score best, `{ tokenRatio: 1 / 16 }` of them for example. Labels are made of the
+   * train rows at fit. Rows are then predicted one by one, which pays for few rows and many train rows. @default every row reads all train rows
+   */
+  readonly select?: RowSelection;
+}
+
+/** Storages whose rows lie on the device and may come from a file that is not trusted. */
+const STORAGES = ["dense", "quantized", "bitmap"];
+
+/**
+ * Fills in what the caller left open and checks the rest.
+ *
+ * @throws RangeError if an option is out of range, or the weights keep no context.
+ */
+export function contextForm(config: OrionConfig, given: ContextOptions | undefined): ContextForm {
+  const { storage = dense({ type: "f16" }), select } = given ?? {};
+  if (given !== undefined && config.mode === "official") {
+    throw new RangeError(
+      `Cannot use option "context": official weights keep no context but recompute; leave it out or use other weights`,
+    );
+  }
+  checkStorage(storage.spec.name);
+  // The profile is made at fit; the other options are checked before that long computation.
+  if (select) doubleSparsity({ ...select, profile: { [profileKey(0, "qk")]: [] } });
+  return { memory: "f16", storage, select };
+}
+
+/** @throws RangeError if a context cannot be kept so. */
+export function checkStorage(name: string): void {
+  if (STORAGES.includes(name)) return;
+  throw new RangeError(`Cannot keep a context in storage "${name}": expected ${STORAGES.join(", ")}`);
 }

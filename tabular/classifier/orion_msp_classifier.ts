@@ -15,7 +15,7 @@ import { HeldContext, type MakeState } from "./held_context.ts";
 import { encodeLabels, type Label, type Labels } from "./labels.ts";
 import { checkRoom } from "./limits.ts";
 import { predictOfficial } from "./official_ensemble.ts";
-import { type EnsembleSettings, ensembleSettings } from "./options.ts";
+import { contextForm, type ContextOptions, type EnsembleSettings, ensembleSettings } from "./options.ts";
 import { SharedModel } from "./shared_model.ts";
 import type { WeightsSource } from "./weights_source.ts";
 
@@ -25,12 +25,17 @@ export interface ClassifierOptions extends Partial<EnsembleSettings> {
   readonly device?: Device;
   /** A safetensors file (path, URL or bytes) with `config`; the bytes are kept in case the device is lost. @default the bundled weights */
   readonly weights?: WeightsSource;
+  /** How fitted contexts are kept and read. @default as they are, in float16 */
+  readonly context?: ContextOptions;
   /** Gives up loading. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of {@linkcode OrionMSPClassifier.restore}. */
 export type RestoreOptions = Pick<ClassifierOptions, "device" | "weights" | "signal">;
+
+/** What of the options `fit` needs. */
+type FitSettings = Omit<ClassifierOptions, "device" | "weights" | "signal">;
 
 /**
  * Predicts classes of table rows with Orion-MSP (arXiv 2511.02818).
@@ -42,14 +47,14 @@ export type RestoreOptions = Pick<ClassifierOptions, "device" | "weights" | "sig
  */
 export class OrionMSPClassifier {
   readonly #shared: SharedModel;
-  readonly #given: Partial<EnsembleSettings>;
+  readonly #given: FitSettings;
   #context: HeldContext | undefined;
   /** Calls run one after another, so that a context is never freed while it is read. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** Use {@linkcode OrionMSPClassifier.load} or {@linkcode OrionMSPClassifier.restore}. */
-  constructor(shared: unknown, given: Partial<EnsembleSettings>) {
+  constructor(shared: unknown, given: FitSettings) {
     this.#shared = (shared as SharedModel).share();
     this.#given = given;
   }
@@ -57,13 +62,15 @@ export class OrionMSPClassifier {
   /**
    * Loads weights onto a device.
    *
-   * @throws WeightsError if the weights are broken or do not fit their config.
+   * @throws WeightsError if the weights are broken or do not fit their config; RangeError if an option is out of range.
    */
   static async load(options: ClassifierOptions = {}): Promise<OrionMSPClassifier> {
     const { device, weights, signal, ...settings } = options;
     const classifier = new OrionMSPClassifier(await SharedModel.load({ device, weights, signal }), settings);
     try {
-      ensembleSettings(classifier.#shared.config, settings);
+      const { config } = classifier.#shared;
+      ensembleSettings(config, settings);
+      contextForm(config, settings.context);
       return classifier;
     } catch (error) {
       classifier.dispose();
@@ -116,6 +123,7 @@ export class OrionMSPClassifier {
     return this.#next(async () => {
       const { config } = this.#shared;
       const settings = ensembleSettings(config, this.#given);
+      const form = contextForm(config, this.#given.context);
       const { classes, codes, counts } = encodeLabels(y);
       const { features, tables, rows } = fitFeatures(X, settings);
       if (rows !== codes.length) {
@@ -137,7 +145,8 @@ export class OrionMSPClassifier {
         if (!known) return base;
         if (config.mode === "official") return { ...base, train: { tables, labels: codes } };
         const { methods } = features;
-        return { ...base, ensemble: await fitEnsemble(scope, model, methods, tables, codes, members, call) };
+        const how = { ...call, form };
+        return { ...base, ensemble: await fitEnsemble(scope, model, methods, tables, codes, members, how) };
       }, options);
       return this;
     });

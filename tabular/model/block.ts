@@ -64,6 +64,28 @@ export function projectKeys(d: Device, block: Block, normed: Tensor, rotation?: 
   return kv;
 }
 
+/** Queries [B, L, width] of rows x, not rotated: the part of a block before it reads. */
+export function projectQueries(d: Device, block: Block, x: Tensor, normFirst = true): Tensor {
+  return scoped(d, (s) => apply(s, normFirst ? normalise(s, x, block.norm1) : x, block.q));
+}
+
+/** The part of a block after it has read: its result for rows x [B, L, width], whose queries read `read`. */
+export function finishBlock(
+  d: Device,
+  block: Block,
+  x: Tensor,
+  read: Tensor,
+  { activation = "gelu", normFirst = true }: Pick<BlockOptions, "activation" | "normFirst"> = {},
+): Tensor {
+  return scoped(d, (s) => {
+    const sum = apply(s, read, block.out, "none", x);
+    const mixed = normFirst ? sum : normalise(s, sum, block.norm1);
+    const hidden = apply(s, normFirst ? normalise(s, mixed, block.norm2) : mixed, block.ff1, activation);
+    const out = apply(s, hidden, block.ff2, "none", mixed);
+    return normFirst ? out : normalise(s, out, block.norm2);
+  });
+}
+
 /**
  * Runs one block on x [B, L, width].
  *
@@ -71,7 +93,7 @@ export function projectKeys(d: Device, block: Block, normed: Tensor, rotation?: 
  * @returns [B, queries, width].
  */
 export function runBlock(d: Device, block: Block, x: Tensor, options: BlockOptions = {}): Tensor {
-  const { context, rotation, activation = "gelu", normFirst = true } = options;
+  const { context, rotation, normFirst = true } = options;
   return scoped(d, (s) => {
     const width = x.shape[2]!;
     const normed = normFirst ? normalise(s, x, block.norm1) : x;
@@ -87,14 +109,7 @@ export function runBlock(d: Device, block: Block, x: Tensor, options: BlockOptio
       ...(options.lens && { lens: options.lens }),
       ...(options.visible !== undefined && { keys: options.visible }),
     });
-    if (normFirst) {
-      const mixed = apply(s, read, block.out, "none", residual);
-      const hidden = apply(s, normalise(s, mixed, block.norm2), block.ff1, activation);
-      return apply(s, hidden, block.ff2, "none", mixed);
-    }
-    const mixed = normalise(s, apply(s, read, block.out, "none", residual), block.norm1);
-    const hidden = apply(s, mixed, block.ff1, activation);
-    return normalise(s, apply(s, hidden, block.ff2, "none", mixed), block.norm2);
+    return finishBlock(s, block, residual, read, options);
   });
 }
 

@@ -9,7 +9,7 @@ import type { NdArray } from "./arrays.ts";
 import { embedColumns, replaceSkipped, SKIP } from "./column_embedder.ts";
 import type { OrionConfig } from "./config.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "./hierarchy.ts";
-import { fitLabels, predictJointly, predictLabels } from "./icl_predictor.ts";
+import { EXACT, fitLabels, predictJointly, predictLabels } from "./icl_predictor.ts";
 import type { Parameters } from "./parameters.ts";
 import { drawMasks, encodeRows, type RowMasks, uploadMasks } from "./row_interactor.ts";
 
@@ -186,7 +186,7 @@ async function pass(
   };
   const [train, test] = [pick(known), pick(asked)];
   if (config.mode === "official") return await predictJointly(d, config, p.icl, train, labels, test, signal);
-  const context = await fitLabels(d, config, p.icl, train, labels, "f32", signal);
+  const context = await fitLabels(d, config, p.icl, train, labels, EXACT, signal);
   return await predictLabels(d, config, p.icl, context, test, signal);
 }
 

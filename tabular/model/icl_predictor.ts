@@ -14,19 +14,42 @@ import {
   slice,
   type Tensor,
 } from "../../sdk/device/mod.ts";
-import { apply, normalise, projectKeys, runBlock } from "./block.ts";
+import { dense, type KVCache, type Storage } from "../../sdk/cache/mod.ts";
+import type { DoubleSparsityProfile } from "../../sdk/methods/double_sparsity_profile.ts";
+import { apply, finishBlock, normalise, projectKeys, projectQueries, runBlock } from "./block.ts";
 import type { OrionConfig } from "./config.ts";
+import {
+  cacheKeys,
+  type LabelSelection,
+  rankChannels,
+  readCache,
+  type RowSelection,
+  selectRows,
+} from "./label_cache.ts";
 import { type MemoryContext, readJointly, readNew, readTrain, writeMemory } from "./memory.ts";
 import type { Parameters } from "./parameters.ts";
 
-/** All that new rows need of labelled train rows: keys and values [B, n, 2D] of every layer. */
+/** All that new rows need of labelled train rows. */
 export interface LabelContext {
   readonly memory?: MemoryContext;
-  readonly icl: readonly Tensor[];
+  /** Their keys and values, a cache per layer: B * icl_nhead heads, those of a member side by side. */
+  readonly icl: readonly KVCache[];
+  /** Which of them a new row reads; all without. */
+  readonly select?: LabelSelection;
 }
 
-/** Type that a fitted context is held in; f16 halves its bytes and its reading time. */
-export type ContextType = "f32" | "f16";
+/** How the context of train rows is kept and read. */
+export interface ContextForm {
+  /** Type of the memory's keys and values; f16 halves their bytes and their reading time. */
+  readonly memory: "f32" | "f16";
+  /** How the keys and values of every layer are stored. */
+  readonly storage: Storage;
+  /** Chooses the train rows that a new row reads. @default all */
+  readonly select?: RowSelection | undefined;
+}
+
+/** As computed: nothing is rounded. */
+export const EXACT: ContextForm = { memory: "f32", storage: dense() };
 
 /**
  * Reads labelled rows into a context (`filigree` mode, or any model without memory).
@@ -34,7 +57,7 @@ export type ContextType = "f32" | "f16";
  * @param d Receives the context's tensors.
  * @param train Row vectors [B, n, D].
  * @param labels B * n classes from 0 to M - 1.
- * @param as Type of the context.
+ * @param form How the context is kept.
  */
 export async function fitLabels(
   d: Device,
@@ -42,7 +65,7 @@ export async function fitLabels(
   p: Parameters["icl"],
   train: Tensor,
   labels: Int32Array,
-  as: ContextType,
+  form: ContextForm,
   signal?: AbortSignal,
 ): Promise<LabelContext> {
   const scope = d.scope();
@@ -55,12 +78,12 @@ export async function fitLabels(
       const read = readTrain(scope, config, p.memory, latents, train);
       rows = read.rows;
       memory = {
-        latents: latents.map((keys) => stored(d, keys, as)),
-        train: read.keys.map((keys) => stored(d, keys, as)),
+        latents: latents.map((keys) => stored(d, keys, form.memory)),
+        train: read.keys.map((keys) => stored(d, keys, form.memory)),
       };
     }
-    const icl = await readLabels(d, scope, config, p, withLabels(scope, p, rows, labels), as, signal);
-    return { icl, ...(memory && { memory }) };
+    const read = await readLabels(d, scope, config, p, withLabels(scope, p, rows, labels), form, signal);
+    return { ...read, ...(memory && { memory }) };
   } finally {
     scope.dispose();
   }
@@ -83,11 +106,11 @@ export async function predictLabels(
     let x = p.memory && context.memory ? readNew(scope, config, p.memory, context.memory, rows) : rows;
     for (const [b, block] of p.blocks.entries()) {
       await d.flush(signal);
-      const next = runBlock(scope, block, x, {
-        keys: context.icl[b]!,
-        activation: config.activation,
-        normFirst: config.norm_first,
-      });
+      const { activation, norm_first: normFirst } = config;
+      const q = projectQueries(scope, block, x, normFirst);
+      const read = await readCache(scope, q, context.icl[b]!, context.select?.selector, signal);
+      const next = finishBlock(scope, block, x, read, { activation, normFirst });
+      for (const done of [q, read]) done.dispose();
       if (x !== rows) x.dispose();
       x = next;
     }
@@ -118,8 +141,16 @@ export async function predictJointly(
       const rows = readJointly(scope, config, p.memory, latents, concat(scope, [train, test], 1));
       [known, asked] = [slice(scope, rows, 1, 0, n), slice(scope, rows, 1, n)];
     }
-    const icl = await readLabels(scope, scope, config, p, withLabels(scope, p, known, labels), "f32", signal);
-    return await predictLabels(d, config, p, { icl }, asked, signal);
+    const context = await readLabels(
+      scope,
+      scope,
+      config,
+      p,
+      withLabels(scope, p, known, labels),
+      EXACT,
+      signal,
+    );
+    return await predictLabels(d, config, p, context, asked, signal);
   } finally {
     scope.dispose();
   }
@@ -132,10 +163,11 @@ async function readLabels(
   config: OrionConfig,
   p: Parameters["icl"],
   labelled: Tensor,
-  as: ContextType,
+  { storage, select }: ContextForm,
   signal?: AbortSignal,
-): Promise<Tensor[]> {
-  const context: Tensor[] = [];
+): Promise<LabelContext> {
+  const icl: KVCache[] = [];
+  const profile: Record<string, DoubleSparsityProfile[string]> = {};
   let x = labelled;
   for (const [b, block] of p.blocks.entries()) {
     await d.flush(signal);
@@ -143,6 +175,8 @@ async function readLabels(
       scope,
       (s) => projectKeys(s, block, config.norm_first ? normalise(s, x, block.norm1) : x),
     );
+    icl.push(await cacheKeys(d, block, keys, b, storage));
+    if (select) Object.assign(profile, await rankChannels(scope, config, block, x, b, select));
     if (b < p.blocks.length - 1) {
       const next = runBlock(scope, block, x, {
         keys,
@@ -152,10 +186,9 @@ async function readLabels(
       x.dispose();
       x = next;
     }
-    context.push(stored(d, keys, as));
     keys.dispose();
   }
-  return context;
+  return { icl, ...(select && { select: selectRows(icl, select, profile) }) };
 }
 
 function withLabels(s: Device, p: Parameters["icl"], rows: Tensor, labels: Int32Array): Tensor {
@@ -166,7 +199,7 @@ function withLabels(s: Device, p: Parameters["icl"], rows: Tensor, labels: Int32
 }
 
 /** Keys in the context's type, owned by `d`. */
-function stored(d: Device, keys: Tensor, as: ContextType): Tensor {
+function stored(d: Device, keys: Tensor, as: ContextForm["memory"]): Tensor {
   return as === "f16" ? cast(d, keys, "f16") : reshape(d, keys, keys.shape);
 }
 

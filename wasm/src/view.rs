@@ -99,6 +99,15 @@ pub fn view_mut<T>(ptr: *mut T, len: usize) -> Result<ViewMut<T>, Fault> {
 }
 
 impl<T: Copy> View<T> {
+    /// Elements that stay where they are.
+    pub fn of(x: &'static [T]) -> Self {
+        Self {
+            ptr: x.as_ptr(),
+            #[cfg(debug_assertions)]
+            len: x.len(),
+        }
+    }
+
     /// The rest from element `i` on.
     #[inline(always)]
     pub fn from(self, i: usize) -> Self {

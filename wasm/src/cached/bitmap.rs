@@ -1,8 +1,11 @@
 //! Bitmap tiles: 64 elements as 64 bits and those elements that are not 0.
 
-use super::{Matrix, STAGED, mix::mix};
-use crate::half::{self, Moves};
-use crate::simd::I32x4;
+use super::element::{mask, move_half};
+use super::mix::mix;
+use super::places::Places;
+use super::{Matrix, STAGED};
+use crate::half;
+use crate::simd::{F32x4, I32x4};
 use crate::view::{View, ViewMut};
 
 /// Elements of a tile, and rows of a block of tiles.
@@ -51,29 +54,24 @@ impl Tiles {
         (u64::from(high) << 32 | u64::from(low), offset as usize * 2)
     }
 
-    /// The element at `rank` of a tile's packed ones.
-    #[inline(always)]
-    fn packed(&self, first: usize, rank: u32) -> f32 {
-        let at = first.saturating_add(rank as usize);
-        if at < self.limit { half::widen_one(self.data.at(at)) } else { 0.0 }
-    }
-
     /// Element `e` of a tile.
     #[inline(always)]
-    fn element(&self, n: usize, e: usize) -> f32 {
+    fn element(&self, n: usize, e: usize) -> u16 {
         let (bits, first) = self.tile(n);
         let rest = bits << e;
-        if rest >> 63 == 0 { 0.0 } else { self.packed(first, bits.count_ones() - rest.count_ones()) }
+        let at = first.saturating_add((bits.count_ones() - rest.count_ones()) as usize);
+        if rest >> 63 == 1 && at < self.limit { self.data.at(at) } else { 0 }
     }
 
-    /// The 64 elements of a tile as floats.
+    /// The 64 elements of a tile as floats, which `widen` makes of halves.
     #[inline(always)]
-    fn expand(&self, t: Moves, n: usize, out: ViewMut<f32>) {
+    fn expand(&self, n: usize, out: ViewMut<f32>, widen: impl Fn(I32x4) -> F32x4) {
         let (bits, first) = self.tile(n);
         // The last of the eight reads below begins at most `count` elements on.
         let count = bits.count_ones() as usize;
         if first.saturating_add(count + 8) > self.room || first + count > self.limit {
-            (0..TILE).for_each(|e| out.set(e, self.element(n, e)));
+            let half = |e: usize| I32x4::splat(i32::from(self.element(n, e) as i16));
+            (0..TILE).for_each(|e| out.set(e, widen(half(e)).array()[0]));
             return;
         }
         let mut at = first;
@@ -84,8 +82,8 @@ impl Tiles {
                 (I32x4::load(self.data.ptr(at, 8).cast()), I32x4::load(SPREAD[usize::from(byte)].as_ptr()))
             };
             let [low, high] = next.swizzle(from).halves();
-            out.put(8 * i, half::widen(t, low));
-            out.put(8 * i + 4, half::widen(t, high));
+            out.put(8 * i, widen(low));
+            out.put(8 * i + 4, widen(high));
             at += byte.count_ones() as usize;
         }
     }
@@ -96,37 +94,42 @@ impl Tiles {
         if self.values {
             let t = half::moves();
             for j in (0..self.dim).step_by(TILE) {
-                self.expand(t, first + j + row, out.from(j));
+                self.expand(first + j + row, out.from(j), |half| half::widen(t, half));
             }
         } else {
-            (0..self.dim).for_each(|c| out.set(c, self.element(first + c, row)));
+            (0..self.dim).for_each(|c| out.set(c, half::widen_one(self.element(first + c, row))));
         }
     }
 
-    /// Scores of the 64 rows (keys) from place 64 `block` on.
-    pub fn score(&self, block: usize, q: Matrix, heads: usize, stage: ViewMut<f32>, out: Matrix) {
-        let t = half::moves();
-        for h in 0..heads {
-            (0..TILE).for_each(|j| out.row(h).set(j, 0.0));
-        }
+    /// Scores of the 64 rows (keys) of a block.
+    pub fn score(&self, block: usize, q: Matrix, heads: usize, lift: f32, stage: ViewMut<f32>, out: Matrix) {
+        let each = |f: &dyn Fn(ViewMut<f32>, usize)| {
+            (0..heads).for_each(|h| (0..TILE).step_by(4).for_each(|j| f(out.row(h), j)));
+        };
+        each(&|scores, j| scores.put(j, F32x4::splat(0.0)));
+        let mask = mask();
         for c in (0..self.dim).step_by(STAGED) {
             for i in 0..STAGED {
-                self.expand(t, block * self.dim + c + i, stage.from(i * TILE));
+                let tile = block * self.dim + c + i;
+                self.expand(tile, stage.from(i * TILE), |half| move_half(mask, half));
             }
-            mix(stage.read(), |i| i * TILE, STAGED, TILE, q.columns(c), heads, out);
+            mix(stage.read(), Places::staged(STAGED, TILE), TILE, q.columns(c), heads, out);
         }
+        each(&|scores, j| scores.put(j, scores.read().four(j).mul(F32x4::splat(lift))));
     }
 
-    /// Adds the 64 rows (values) from place 64 `block` on by their weights.
+    /// Adds the 64 rows (values) of a block by their weights.
     pub fn mix(&self, block: usize, weights: Matrix, heads: usize, stage: ViewMut<f32>, sums: Matrix) {
-        let (dim, t) = (self.dim, half::moves());
+        let (dim, mask) = (self.dim, mask());
         for row in (0..TILE).step_by(STAGED) {
             for i in 0..STAGED {
                 for j in (0..dim).step_by(TILE) {
-                    self.expand(t, block * dim + j + row + i, stage.from(i * dim + j));
+                    let tile = block * dim + j + row + i;
+                    self.expand(tile, stage.from(i * dim + j), |half| move_half(mask, half));
                 }
             }
-            mix(stage.read(), |i| i * dim, STAGED, dim, weights.columns(row), heads, sums);
+            let weights = weights.columns(row);
+            mix(stage.read(), Places::staged(STAGED, dim), dim, weights, heads, sums);
         }
     }
 }

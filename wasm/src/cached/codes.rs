@@ -1,5 +1,6 @@
 //! Rows of codes with a step and a smallest value for every group of elements.
 
+use super::places::Places;
 use super::{Matrix, sets};
 use crate::simd::{F32x4, I32x4};
 use crate::view::{View, ViewMut};
@@ -46,75 +47,61 @@ impl Codes {
         }
     }
 
-    /// Scores of `n` rows, which lie at places `at(j)`, four rows side by side.
-    pub fn score(
-        &self,
-        at: impl Fn(usize) -> usize + Copy,
-        n: usize,
-        q: CodeQueries,
-        heads: usize,
-        out: Matrix,
-    ) {
+    /// Scores of rows, four of them side by side.
+    pub fn score(&self, places: Places, q: CodeQueries, heads: usize, out: Matrix) {
         sets(heads, |first, size| {
             let q = CodeQueries { q: q.q.rows(first), sums: q.sums.rows(first) };
             let out = out.rows(first);
             match (self.bits, size) {
-                (4, 4) => self.score_set::<4, 4>(at, n, q, out),
-                (4, 2) => self.score_set::<4, 2>(at, n, q, out),
-                (4, _) => self.score_set::<4, 1>(at, n, q, out),
-                (_, 4) => self.score_set::<8, 4>(at, n, q, out),
-                (_, 2) => self.score_set::<8, 2>(at, n, q, out),
-                _ => self.score_set::<8, 1>(at, n, q, out),
+                (4, 4) => self.score_set::<4, 4>(places, q, out),
+                (4, 2) => self.score_set::<4, 2>(places, q, out),
+                (4, _) => self.score_set::<4, 1>(places, q, out),
+                (_, 4) => self.score_set::<8, 4>(places, q, out),
+                (_, 2) => self.score_set::<8, 2>(places, q, out),
+                _ => self.score_set::<8, 1>(places, q, out),
             }
         });
     }
 
-    #[inline(always)]
-    fn score_set<const BITS: usize, const H: usize>(
-        &self,
-        at: impl Fn(usize) -> usize,
-        n: usize,
-        q: CodeQueries,
-        out: Matrix,
-    ) {
-        let per = 32 / BITS;
-        let bytes = self.dim * BITS / 8;
-        let groups = self.dim / self.group;
+    #[inline(never)]
+    fn score_set<const BITS: usize, const H: usize>(&self, places: Places, q: CodeQueries, out: Matrix) {
+        let Self { dim, group, meta, .. } = *self;
+        let (groups, words) = (dim / group, group * BITS / 32);
         let data = self.data.from(self.first * BITS / 8);
-        let mask = std::hint::black_box((1u32 << BITS) - 1) as i32;
-        let masks: [I32x4; 8] = std::array::from_fn(|i| I32x4::splat(mask.wrapping_shl((i * BITS) as u32)));
-        for j in (0..n).step_by(4) {
-            let count = (n - j).min(4);
-            let rows: [usize; 4] = std::array::from_fn(|r| at(j + r.min(count - 1)));
-            let run =
-                count == 4 && rows[3] == rows[0] + 3 && rows[2] == rows[0] + 2 && rows[1] == rows[0] + 1;
+        let masks = masks::<BITS>();
+        for j in (0..places.n).step_by(4) {
+            let count = (places.n - j).min(4);
+            let rows: [usize; 4] = std::array::from_fn(|r| places.at(j + r.min(count - 1)));
+            let run = (1..4).all(|r| rows[r] == rows[0] + r);
             let mut scores = [F32x4::splat(0.0); H];
             for g in 0..groups {
-                let mut dots = [F32x4::splat(0.0); H];
-                for w in g * self.group / per..(g + 1) * self.group / per {
-                    let words = if run && bytes == 4 {
+                let mut dots = [[F32x4::splat(0.0); 2]; H];
+                for w in g * words..(g + 1) * words {
+                    let codes = if run && groups * words == 1 {
                         // SAFETY: `ptr` has checked the extent.
                         unsafe { I32x4::load(data.ptr(rows[0] * 4, 16)) }
                     } else {
-                        I32x4::new(rows.map(|row| word(data, row * bytes + 4 * w)))
+                        I32x4::new(rows.map(|row| word(data, (row * groups * words + w) * 4)))
                     };
-                    for i in 0..per {
+                    let last = 32 / BITS - 1;
+                    for i in 0..=last {
                         let code =
-                            if i == per - 1 { words.shr_u(32 - BITS as u32) } else { words.and(masks[i]) };
+                            if i == last { codes.shr_u(32 - BITS as u32) } else { codes.and(masks[i]) };
                         let code = code.to_float();
                         for h in 0..H {
-                            dots[h] = code.madd(q.q.row(h).read().splat(w * per + i), dots[h]);
+                            let q = q.q.row(h).read().splat(w * (last + 1) + i);
+                            dots[h][i % 2] = code.madd(q, dots[h][i % 2]);
                         }
                     }
                 }
                 let [step, min] = if run && groups == 1 {
-                    self.meta.four(2 * rows[0]).unzip(self.meta.four(2 * rows[0] + 4))
+                    meta.four(2 * rows[0]).unzip(meta.four(2 * rows[0] + 4))
                 } else {
-                    [0, 1].map(|i| F32x4::new(rows.map(|row| self.meta.at(2 * (row * groups + g) + i))))
+                    [0, 1].map(|i| F32x4::new(rows.map(|row| meta.at(2 * (row * groups + g) + i))))
                 };
                 for h in 0..H {
                     let lowest = min.madd(q.sums.row(h).read().splat(g), scores[h]);
-                    scores[h] = step.madd(dots[h], lowest);
+                    scores[h] = step.madd(dots[h][0].add(dots[h][1]), lowest);
                 }
             }
             for (h, score) in scores.into_iter().enumerate() {
@@ -163,6 +150,13 @@ impl Codes {
             _ => self.data.at(element / 2) >> (element % 2 * 4) & 15,
         })
     }
+}
+
+/// The bits of every code of a word.
+#[inline(always)]
+fn masks<const BITS: usize>() -> [I32x4; 8] {
+    let lowest = std::hint::black_box((1u32 << BITS) - 1);
+    std::array::from_fn(|i| I32x4::splat(lowest.wrapping_shl((i * BITS) as u32) as i32))
 }
 
 /// Four bytes, the lowest first.

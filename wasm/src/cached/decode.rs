@@ -6,6 +6,7 @@
 use super::forms::{Spec, Store};
 use super::keys::{self, Queries};
 use super::pages::Pages;
+use super::places::Places;
 use super::tokens::{Lists, Tokens};
 use super::{Matrix, group, values};
 use crate::math::{Table, exp_down, table};
@@ -16,8 +17,6 @@ use crate::status::{Fault, Outcome};
 use crate::view::{View, ViewMut, optional, size, view, view_mut};
 use std::ops::Range;
 
-/// Rows whose scores or sums are computed at a time; a block of bitmap tiles.
-const BLOCK: usize = super::bitmap::TILE;
 /// Where a part's sums begin, behind its largest score and its total.
 const SUMS: usize = 4;
 
@@ -187,29 +186,20 @@ impl Call {
         let places = view_mut(places.ptr(0, most).cast::<u32>(), most)?;
         let scores = Matrix { x: scores, stride };
         let n = self.tokens.collect(g, list, chunk, places);
-        let (places, stage) = (places.read(), d);
-        let sums = Matrix { x: self.part(heads.start, chunk).from(SUMS), stride: self.chunks * self.part };
-        for h in 0..count {
-            (0..dim).step_by(4).for_each(|d| sums.row(h).put(d, F32x4::splat(0.0)));
-        }
+        let (places, stage) = (Places::new(places.read(), n, dim), d);
         let (keys, values) = (self.keys.head(g), self.values.head(g));
         let queries =
             Queries::new([a, b, c, d], self.q.from(heads.start * dim), count, dim, self.scale, keys);
-        for first in (0..n).step_by(BLOCK) {
-            let rows = (n - first).min(BLOCK);
-            queries.score(keys, |j| places.at(first + j) as usize, rows, scores.columns(first));
-        }
+        queries.score(keys, places, scores);
         for h in 0..count {
-            let (top, total) = weigh(self.table, scores.row(h), n);
             let part = self.part(heads.start + h, chunk);
+            let (top, total) = weigh(self.table, scores.row(h), n, values.lift().weight);
             part.set(0, top);
             part.set(1, total);
+            (SUMS..self.part).step_by(4).for_each(|d| part.put(d, F32x4::splat(0.0)));
         }
-        for first in (0..n).step_by(BLOCK) {
-            let rows = (n - first).min(BLOCK);
-            let at = |j: usize| places.at(first + j) as usize;
-            values::add(values, at, rows, dim, scores.columns(first), count, stage, sums);
-        }
+        let sums = Matrix { x: self.part(heads.start, chunk).from(SUMS), stride: self.chunks * self.part };
+        values::add(values, places, dim, scores, count, stage, sums);
         Ok(())
     }
 
@@ -242,8 +232,8 @@ impl Call {
     }
 }
 
-/// Turns the first `n` scores into the exponentials of their distance to the largest; gives that and the sum.
-fn weigh(table: Table, scores: ViewMut<f32>, n: usize) -> (f32, f32) {
+/// Turns the first `n` scores into `lift` times the exponentials of their distance to the largest; gives that and the exponentials' sum.
+fn weigh(table: Table, scores: ViewMut<f32>, n: usize, lift: f32) -> (f32, f32) {
     let low = F32x4::splat(f32::NEG_INFINITY);
     let at = |j: usize| scores.read().part(j, (n - j).min(4), f32::NEG_INFINITY);
     let tops = (0..n).step_by(4).fold(low, |tops, j| at(j).pmax(tops));
@@ -253,7 +243,7 @@ fn weigh(table: Table, scores: ViewMut<f32>, n: usize) -> (f32, f32) {
     let mut totals = F32x4::splat(0.0);
     for j in (0..n).step_by(4) {
         let p = exp_down(table, at(j).sub(shift));
-        scores.put(j, p);
+        scores.put(j, p.mul(F32x4::splat(lift)));
         totals = totals.add(p);
     }
     (top, totals.sum())

@@ -2,8 +2,11 @@
 
 use super::bitmap::Tiles;
 use super::codes::Codes;
+use super::element::Lift;
+use super::places::Places;
 use crate::attention::Stored;
 use crate::half;
+use crate::simd::F32x4;
 use crate::status::Fault;
 use crate::view::{View, ViewMut, extent, rest, size, view};
 
@@ -112,6 +115,14 @@ impl Store {
 }
 
 impl Rows {
+    /// What queries, scores and weights of these rows make up for when they are read as factors.
+    pub fn lift(&self) -> Lift {
+        match self {
+            Rows::F32(_) | Rows::Codes(_) => Lift::NONE,
+            Rows::F16(_) | Rows::Tiles(_) => Lift::HALVES,
+        }
+    }
+
     /// The `dim` columns of the row at a place as floats.
     pub fn load(&self, place: usize, dim: usize, out: ViewMut<f32>) {
         match self {
@@ -119,6 +130,18 @@ impl Rows {
             Rows::F16(x) => copy(x.from(place * dim), dim, out),
             Rows::Codes(x) => x.load(place, out),
             Rows::Tiles(x) => x.load(place, out),
+        }
+    }
+
+    /// Rows one after the other as factors: floats that lack what `lift` says.
+    pub fn stage(&self, places: Places, dim: usize, out: ViewMut<f32>) {
+        let factor = F32x4::splat(1.0 / self.lift().weight);
+        for j in 0..places.n {
+            let out = out.from(j * dim);
+            self.load(places.at(j), dim, out);
+            if let Rows::Tiles(_) = self {
+                (0..dim).step_by(4).for_each(|d| out.put(d, out.read().four(d).mul(factor)));
+            }
         }
     }
 }

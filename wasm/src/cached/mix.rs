@@ -1,65 +1,54 @@
 //! Sums of rows of floats or halves by the weights that the heads of a group give them.
 
+use super::element::{Element, mask};
+use super::places::Places;
 use super::{Matrix, sets};
-use crate::attention::Stored;
-use crate::half;
-use crate::simd::F32x4;
+use crate::simd::{F32x4, I32x4};
 use crate::view::View;
 
-/// Adds `n` rows of `width` columns, which begin at elements `at(j)`, times their weights to the sums of every head; sums have room
-/// for whole vectors.
-pub fn mix<T: Stored>(
-    v: View<T>,
-    at: impl Fn(usize) -> usize + Copy,
-    n: usize,
-    width: usize,
-    weights: Matrix,
-    heads: usize,
-    sums: Matrix,
-) {
+/// Adds rows of `width` columns times their weights to the sums of every head; sums have room for whole vectors.
+pub fn mix<T: Element>(v: View<T>, rows: Places, width: usize, weights: Matrix, heads: usize, sums: Matrix) {
     sets(heads, |first, size| {
         let (weights, sums) = (weights.rows(first), sums.rows(first));
         match size {
-            4 => mix_set::<T, 2, 4>(v, at, n, width, weights, sums),
-            2 => mix_set::<T, 4, 2>(v, at, n, width, weights, sums),
-            _ => mix_set::<T, 8, 1>(v, at, n, width, weights, sums),
+            4 => mix_set::<T, 2, 4>(v, rows, width, weights, sums),
+            2 => mix_set::<T, 4, 2>(v, rows, width, weights, sums),
+            _ => mix_set::<T, 4, 1>(v, rows, width, weights, sums),
         }
     });
 }
 
-/// `mix` for H heads, R rows at a time.
-#[inline(always)]
-fn mix_set<T: Stored, const R: usize, const H: usize>(
+/// `mix` for H heads, R rows at a time, which are as far apart as those of `dots`.
+#[inline(never)]
+fn mix_set<T: Element, const R: usize, const H: usize>(
     v: View<T>,
-    at: impl Fn(usize) -> usize,
-    n: usize,
+    rows: Places,
     width: usize,
     weights: Matrix,
     sums: Matrix,
 ) {
-    let whole = n - n % R;
-    for j in (0..whole).step_by(R) {
-        for r in 0..R {
-            super::dots::touch(v, at((j + 8 + r).min(n - 1)), width);
-        }
-        mix_rows::<T, R, H>(v, std::array::from_fn(|r| at(j + r)), width, weights.columns(j), sums);
+    let mask = mask();
+    let part = rows.n / R;
+    for j in 0..part {
+        mix_rows::<T, R, H>(mask, v, rows, std::array::from_fn(|r| r * part + j), width, weights, sums);
     }
-    for j in whole..n {
-        mix_rows::<T, 1, H>(v, [at(j)], width, weights.columns(j), sums);
+    for j in part * R..rows.n {
+        mix_rows::<T, 1, H>(mask, v, rows, [j], width, weights, sums);
     }
 }
 
 #[inline(always)]
-fn mix_rows<T: Stored, const R: usize, const H: usize>(
+fn mix_rows<T: Element, const R: usize, const H: usize>(
+    mask: I32x4,
     v: View<T>,
-    rows: [usize; R],
+    rows: Places,
+    which: [usize; R],
     width: usize,
     weights: Matrix,
     sums: Matrix,
 ) {
-    let t = half::moves();
-    let weights: [[F32x4; R]; H] =
-        std::array::from_fn(|h| std::array::from_fn(|r| weights.row(h).read().splat(r)));
+    let weights = std::array::from_fn::<_, H, _>(|h| which.map(|j| weights.row(h).read().splat(j)));
+    let starts = which.map(|j| rows.element(j));
     let add = |d: usize, rows: [F32x4; R]| {
         for h in 0..H {
             let row = sums.row(h);
@@ -72,9 +61,9 @@ fn mix_rows<T: Stored, const R: usize, const H: usize>(
     };
     let whole = width / 4 * 4;
     for d in (0..whole).step_by(4) {
-        add(d, rows.map(|row| T::four(t, v, row + d)));
+        add(d, starts.map(|start| T::four(mask, v, start + d)));
     }
     if whole < width {
-        add(whole, rows.map(|row| T::part(t, v, row + whole, width - whole)));
+        add(whole, starts.map(|start| T::part(mask, v, start + whole, width - whole)));
     }
 }

@@ -6,11 +6,13 @@ mod bitmap;
 mod codes;
 mod decode;
 mod dots;
+mod element;
 mod forms;
 mod keys;
 mod mix;
 mod pack;
 mod pages;
+mod places;
 mod quantize;
 mod read;
 mod scores;
@@ -26,7 +28,7 @@ pub use scores::ScoreRows;
 use crate::view::ViewMut;
 use std::ops::Range;
 
-/// Rows of a block that are made floats at a time.
+/// Rows that are made floats at a time.
 const STAGED: usize = 16;
 
 /// A row of floats for every query head of a group.
@@ -61,7 +63,6 @@ fn group(g: usize, heads: usize, kv_heads: usize) -> Range<usize> {
 }
 
 /// Calls `f(first, size)` with sets of 4, 2 or 1 of `heads` heads.
-#[inline(always)]
 fn sets(heads: usize, mut f: impl FnMut(usize, usize)) {
     let mut first = 0;
     while first < heads {

@@ -2,6 +2,7 @@
 
 use super::forms::{Rows, Spec, Store};
 use super::keys::{self, Queries};
+use super::places::Places;
 use super::{Matrix, group};
 use crate::pool::parallel;
 use crate::status::{Fault, Outcome};
@@ -67,11 +68,15 @@ impl ScoreRows {
                 if matches!(keys, Rows::Tiles(_)) {
                     return Err(Fault::BadArguments);
                 }
-                let room = scratch.floats(keys::room(heads.len(), dim))?;
+                let n = (rows - first).min(ROWS);
+                let [a, b, c, d] = keys::room(heads.len(), dim);
+                let [a, b, c, d, places] = scratch.floats([a, b, c, d, n])?;
+                let places = view_mut(places.ptr(0, n).cast::<u32>(), n)?;
+                (0..n).for_each(|j| places.set(j, (first + j) as u32));
                 let q = q.from(heads.start * dim);
-                let queries = Queries::new(room, q, heads.len(), dim, scale, keys);
+                let queries = Queries::new([a, b, c, d], q, heads.len(), dim, scale, keys);
                 let out = Matrix { x: out.from(heads.start * stride + first), stride };
-                queries.score(keys, |j| first + j, (rows - first).min(ROWS), out);
+                queries.score(keys, Places::new(places.read(), n, dim), out);
             }
             Ok(())
         })

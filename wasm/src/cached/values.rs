@@ -2,31 +2,40 @@
 
 use super::bitmap::TILE;
 use super::forms::Rows;
-use super::keys::is_block;
 use super::mix::mix;
+use super::places::Places;
 use super::{Matrix, STAGED};
 use crate::view::ViewMut;
 
-/// Adds `n` rows of `dim` columns, which lie at places `at(j)`, times their weights to the sums of every head; `stage` is as in `keys`.
+/// Adds rows of `dim` columns times their weights (which make up for `Rows::lift`) to the sums of every head; `stage` is as in `keys`.
 pub fn add(
-    rows: Rows,
-    at: impl Fn(usize) -> usize + Copy,
-    n: usize,
+    values: Rows,
+    places: Places,
     dim: usize,
     weights: Matrix,
     heads: usize,
     stage: ViewMut<f32>,
     sums: Matrix,
 ) {
-    match rows {
-        Rows::F32(v) => mix(v, |j| at(j) * dim, n, dim, weights, heads, sums),
-        Rows::F16(v) => mix(v, |j| at(j) * dim, n, dim, weights, heads, sums),
-        Rows::Tiles(v) if is_block(at, n) => v.mix(at(0) / TILE, weights, heads, stage, sums),
+    match values {
+        Rows::F32(v) => {
+            places.each(v, |first, part| mix(v, part, dim, weights.columns(first), heads, sums));
+        }
+        Rows::F16(v) => {
+            places.each(v, |first, part| mix(v, part, dim, weights.columns(first), heads, sums));
+        }
         _ => {
-            for first in (0..n).step_by(STAGED) {
-                let count = (n - first).min(STAGED);
-                (0..count).for_each(|j| rows.load(at(first + j), dim, stage.from(j * dim)));
-                mix(stage.read(), |j| j * dim, count, dim, weights.columns(first), heads, sums);
+            for (first, part) in places.parts(TILE) {
+                let weights = weights.columns(first);
+                if let (Rows::Tiles(tiles), Some(block)) = (values, part.block()) {
+                    tiles.mix(block, weights, heads, stage, sums);
+                    continue;
+                }
+                for (first, part) in part.parts(STAGED) {
+                    values.stage(part, dim, stage);
+                    let rows = Places::staged(part.n, dim);
+                    mix(stage.read(), rows, dim, weights.columns(first), heads, sums);
+                }
             }
         }
     }

@@ -104,9 +104,9 @@ class Decoder(nn.Module):
         self.norm = Norm(c.hidden, c.eps)
         for name, p in self.named_parameters():
             if p.dim() == 2:
-                # Everything that adds to the residual stream begins smaller, so that depth does not enlarge it.
+                # Scores of attention begin near 1, so that it is not flat; what is added to the residual stream begins small.
                 last = name.endswith(("o_proj.weight", "down_proj.weight"))
-                nn.init.normal_(p, std=0.02 / (2 * c.layers) ** 0.5 if last else 0.02)
+                nn.init.normal_(p, std=0.02 / (2 * c.layers) ** 0.5 if last else c.hidden ** -0.5)
 
     def forward(self, ids, columns=None):
         """Logits [B, L, vocabulary], or of the given columns only (any shape)."""

@@ -5,7 +5,9 @@
 pairs    statement `note NAME VALUE .`              question `ask NAME VALUE .`
 records  statement `note NAME FIELD VALUE VALUE .`  question `ask NAME FIELD VALUE VALUE .`
 
-A needle is a text of one record.
+A needle is a text of one record. Training alone has a third task:
+
+repeats  any words, then the same again: every word of the second time is asked. Looking up what followed an earlier word is learnt here first.
 """
 
 from dataclasses import dataclass
@@ -85,6 +87,16 @@ def draw(task, rows, tokens, statements, questions, generator, device="cpu"):
     begins = start + width * torch.arange(questions, device=device)
     first = width - ANSWER[task] - 2
     return Batch(words, begins[:, None] + first + torch.arange(ANSWER[task], device=device), begins - place.gather(1, asked))
+
+
+def draw_repeats(rows, tokens, generator, device="cpu"):
+    """A batch of repeats whose period is a quarter to half of the text, another one in every row."""
+    options = {"generator": generator, "device": device}
+    words = torch.randint(FIRST_FILLER, VOCABULARY, (rows, tokens), **options)
+    period = torch.randint(tokens // 4, tokens // 2 + 1, (rows, 1), **options)
+    place = torch.arange(tokens, device=device)
+    asked = place[tokens // 2:-1, None]
+    return Batch(words.gather(1, place % period), asked, period.expand(-1, len(asked)))
 
 
 def draw_sizes(task, tokens, rng, most=1024):

@@ -20,9 +20,12 @@ from .curriculum import Curriculum, rate_at
 from .evaluate import COLUMNS, measure, right
 from .export import write_model
 from .model import Config, Decoder
-from .tasks import STOP, draw, draw_sizes
+from .tasks import STOP, draw, draw_repeats, draw_sizes
 
-LOG = ("step", "seconds", "progress", "rate", "length", "steps", "loss", "accuracy")
+LOG = ("step", "seconds", "progress", "rate", "length", "task", "steps", "loss", "accuracy")
+TASKS = ("pairs", "records")
+# Longer texts have no repeats: what these teach is known by then.
+LONGEST_REPEATS = 512
 STOP_WEIGHT = 0.1
 
 
@@ -108,31 +111,41 @@ class Run:
         """Seconds that the end needs."""
         return min(40, 0.15 * self.args.minutes * 60)
 
-    def train_step(self, progress):
-        """One update; returns (length, loss and accuracy on the device)."""
+    def draw(self):
+        """Length, task and batch of a step; a function of the seed, the step and the curriculum."""
         args, seed = self.args, self.args.seed * 1_000_003 + self.step
         rng = random.Random(seed)
         self.generator.manual_seed(seed)
-        length, task = self.curriculum.draw(rng), rng.choice(("pairs", "records"))
+        length = self.curriculum.draw(rng)
+        task = rng.choice((*TASKS, "repeats") if length <= LONGEST_REPEATS else TASKS)
         rows = min(args.batch_texts, max(1, args.batch_tokens // length))
-        batch = draw(task, rows, length, *draw_sizes(task, length, rng), self.generator, self.device)
-        # The word behind an answer ends it.
-        columns = torch.cat((batch.asked, batch.asked[:, -1:] + 1), 1)
+        if task == "repeats":
+            return length, task, draw_repeats(rows, length, self.generator, self.device)
+        return length, task, draw(task, rows, length, *draw_sizes(task, length, rng), self.generator, self.device)
+
+    def train_step(self, progress):
+        """One update; returns (length, task, loss and accuracy on the device)."""
+        length, task, batch = self.draw()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(progress, self.step - self.first, args.rate, args.warmup, args.hold)
+            group["lr"] = rate_at(progress, self.step - self.first, self.args.rate, self.args.warmup, self.args.hold)
+        # The word behind an answer ends it.
+        columns = batch.asked if task == "repeats" else torch.cat((batch.asked, batch.asked[:, -1:] + 1), 1)
         with torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext():
             logits = self.model(batch.ids, columns)
         logits, labels = logits.float(), batch.labels()
-        loss = F.cross_entropy(logits[:, :, :-1].flatten(0, 2), labels.flatten())
-        stop = logits[:, :, -1].flatten(0, 1)
-        end = F.cross_entropy(stop, torch.full_like(stop[:, 0], STOP, dtype=torch.long))
-        (loss + STOP_WEIGHT * end).backward()
+        answers = logits[:, :, :labels.shape[2]]
+        loss = F.cross_entropy(answers.flatten(0, 2), labels.flatten())
+        total = loss
+        if task != "repeats":
+            ends = logits[:, :, -1].flatten(0, 1)
+            total = loss + STOP_WEIGHT * F.cross_entropy(ends, torch.full((len(ends),), STOP, device=self.device))
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += batch.ids.numel()
-        return length, torch.stack((loss.detach(), right(logits[:, :, :-1], labels).float().mean()))
+        return length, task, torch.stack((loss.detach(), right(answers, labels).float().mean()))
 
     def loop(self):
         """Train until the run ends, then measure and save."""
@@ -156,16 +169,17 @@ class Run:
 
     def settle(self, fresh, logged, progress):
         """Wait for some steps, and let the curriculum see them."""
-        numbers = torch.stack([v for _, v in fresh]).tolist()
-        logged += [(length, *v) for (length, _), v in zip(fresh, numbers)]
+        numbers = torch.stack([v for *_, v in fresh]).tolist()
+        steps = [(length, task, *v) for (length, task, _), v in zip(fresh, numbers)]
+        logged += steps
         now = self.curriculum.lengths[self.curriculum.stage]
-        accuracies = [v[1] for (length, _), v in zip(fresh, numbers) if length == now]
+        accuracies = [accuracy for length, task, _, accuracy in steps if length == now and task in TASKS]
         if accuracies and self.curriculum.note(sum(accuracies) / len(accuracies), progress):
             print(f"{self.seconds():.0f} s, step {self.step}: texts of {self.curriculum.lengths[self.curriculum.stage]} tokens begin", flush=True)
         return []
 
     def log(self, logged, progress):
-        """Append the means of the last steps, one line for each length."""
+        """Append the means of the last steps, one line for each length and task."""
         path = self.out / "log.csv"
         begins = not path.exists()
         rate = self.optimizer.param_groups[0]["lr"]
@@ -173,10 +187,10 @@ class Run:
             writer = csv.writer(f)
             if begins:
                 writer.writerow(LOG)
-            for length in sorted({row[0] for row in logged}):
-                rows = [row for row in logged if row[0] == length]
-                loss, accuracy = (sum(row[i] for row in rows) / len(rows) for i in (1, 2))
-                line = (self.step, f"{self.seconds():.1f}", f"{progress:.4f}", f"{rate:.2e}", length, len(rows), f"{loss:.4f}", f"{accuracy:.4f}")
+            for length, task in sorted({row[:2] for row in logged}):
+                rows = [row for row in logged if row[:2] == (length, task)]
+                loss, accuracy = (sum(row[i] for row in rows) / len(rows) for i in (2, 3))
+                line = (self.step, f"{self.seconds():.1f}", f"{progress:.4f}", f"{rate:.2e}", length, task, len(rows), f"{loss:.4f}", f"{accuracy:.4f}")
                 writer.writerow(line)
                 print(" ".join(f"{c}={v}" for c, v in zip(LOG, line)), flush=True)
 

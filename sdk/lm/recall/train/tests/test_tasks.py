@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from train.tasks import ASK, BOS, NOTE, STOP, WIDTH, draw, draw_sizes
+from train.tasks import ASK, BOS, NOTE, STOP, WIDTH, draw, draw_repeats, draw_sizes
 from train.words import FIRST_FIELD, FIRST_NAME, FIRST_VALUE, VOCABULARY, vocabulary
 
 
@@ -37,6 +37,14 @@ def test_keys_are_distinct(task):
     for row in batch.ids:
         keys = [tuple(row[at + 1:at + (2 if task == "pairs" else 3)].tolist()) for at in (row == NOTE).nonzero().flatten()]
         assert len(set(keys)) == 300
+
+
+def test_repeats_ask_what_stood_a_period_before():
+    batch = draw_repeats(8, 50, torch.Generator().manual_seed(4))
+    places = batch.asked[:, 0] + 1
+    assert places.tolist() == list(range(26, 50))
+    for row, distance, labels in zip(batch.ids, batch.distance, batch.labels()[:, :, 0]):
+        assert torch.equal(row[places - distance], labels)
 
 
 def test_sizes_of_steps_fit():

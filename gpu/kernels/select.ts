@@ -1,0 +1,67 @@
+/**
+ * Radix selection: the largest of each row in no order, for a top-k of so many that they had better be sorted alone.
+ *
+ * @module
+ */
+import { type Context, type Dispatch, type Kernel, NOTHING, THREADS, type Window } from "../kernel.ts";
+import digits from "../parts/digits.wgsl" with { type: "text" };
+import keys from "../parts/keys.wgsl" with { type: "text" };
+import { rowsOf } from "../windows.ts";
+import { fillBits } from "./fill.ts";
+import source from "./select.wgsl" with { type: "text" };
+
+const kernel: Kernel = {
+  name: "select",
+  source: keys + digits + source,
+  bindings: { x: "read", counts: "write", candidates: "write", taken: "write" },
+  params: { rows: "u", cols: "u", chunks: "u", take: "u", size: "u" },
+};
+
+/** Words that are counted for a row: one for each value of 11 bits, and two more. */
+const STRIDE = 2048 + 2;
+/** Numbers that a thread looks at. */
+const PER = 16;
+
+/**
+ * The `take` largest of each row.
+ *
+ * @param x The rows.
+ * @param taken Receives order-keeping bits and column of each, rows of `size`.
+ */
+export function select(
+  x: Window,
+  taken: Window,
+  sizes: { readonly rows: number; readonly cols: number; readonly take: number; readonly size: number },
+  context: Context,
+): Dispatch[] {
+  const { rows, cols } = sizes;
+  const counts = rowsOf(context.scratch(4 * STRIDE * rows), 4 * STRIDE, 0, rows);
+  const candidates = rowsOf(context.scratch(8 * cols * rows), 8 * cols, 0, rows);
+  const chunks = Math.ceil(cols / (PER * THREADS));
+  const params = { ...sizes, chunks };
+  const many = { THREADS, PER };
+  return [
+    ...fillBits(context.caps, counts.id, STRIDE * rows, 0),
+    {
+      kernel,
+      constants: { ...many, COUNT: 1 },
+      bind: [x, counts, NOTHING, NOTHING],
+      params,
+      groups: rows * chunks,
+    },
+    {
+      kernel,
+      constants: { ...many, SPLIT: 1 },
+      bind: [x, counts, candidates, taken],
+      params,
+      groups: rows * chunks,
+    },
+    {
+      kernel,
+      constants: { THREADS: context.caps.invocations >= 1024 ? 1024 : THREADS },
+      bind: [NOTHING, counts, candidates, taken],
+      params,
+      groups: rows,
+    },
+  ];
+}
