@@ -22,6 +22,7 @@ pub mod matmul;
 pub mod moves;
 pub mod norm;
 mod pool;
+mod radix;
 mod roof;
 pub mod rope;
 pub mod rows;

@@ -1,7 +1,7 @@
-//! `topk`: a heap for few of many, a radix sort for the rest.
+//! `topk`: a heap for few of many, a radix sort of the largest for the rest.
 
 use crate::pool::parallel;
-use crate::scratch::Scratch;
+use crate::radix::largest;
 use crate::status::{Fault, Outcome};
 use crate::view::{View, ViewMut, size, view, view_mut};
 
@@ -9,8 +9,6 @@ use crate::view::{View, ViewMut, size, view, view_mut};
 const SMALL: usize = 32;
 /// A heap is faster for a `k` up to the root of the columns, but not on rising rows: up to the root of so many at most.
 const MANY: usize = 1024;
-/// Columns from which three large digits are faster than four small ones.
-const LARGE: usize = 2048;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -41,10 +39,8 @@ impl TopK {
                 let best = Best { values: values.from(row * k), indices: indices.from(row * k) };
                 if k <= cols.min(MANY).isqrt() || cols < SMALL {
                     best.heap(x, cols, k);
-                } else if cols < LARGE {
-                    best.sort::<8>(x, cols, k, scratch)?;
                 } else {
-                    best.sort::<11>(x, cols, k, scratch)?;
+                    largest(x, cols, k, scratch, |i, at| best.set(i, (x.at(at), at as i32)))?;
                 }
             }
             Ok(())
@@ -110,72 +106,6 @@ impl Best {
             i = least;
         }
     }
-
-    /// Sorts what can be among the largest by digits of `BITS` bits, the lowest first; equal keys stay in order.
-    fn sort<const BITS: usize>(self, x: View<f32>, cols: usize, k: usize, scratch: &mut Scratch) -> Outcome {
-        let digits = 32usize.div_ceil(BITS);
-        let [from, to, counts] = scratch.floats([2 * cols, 2 * cols, digits << BITS])?;
-        let mut from = view_mut(from.ptr(0, 2 * cols).cast::<u64>(), cols)?;
-        let mut to = view_mut(to.ptr(0, 2 * cols).cast::<u64>(), cols)?;
-        let counts = view_mut(counts.ptr(0, digits << BITS).cast::<u32>(), digits << BITS)?;
-        (0..digits << BITS).for_each(|i| counts.set(i, 0));
-        let slot =
-            |key: u32, digit: usize| (digit << BITS) + ((key >> (digit * BITS)) as usize & ((1 << BITS) - 1));
-        let count = |at: usize| counts.set(at, counts.read().at(at) + 1);
-        for i in 0..cols {
-            count(slot(key(x.at(i)), digits - 1));
-        }
-        let mut last = (digits - 1) << BITS;
-        let mut kept = counts.read().at(last) as usize;
-        while kept < k {
-            last += 1;
-            kept += counts.read().at(last) as usize;
-        }
-        let mut n = 0;
-        for i in 0..cols {
-            let key = key(x.at(i));
-            if slot(key, digits - 1) <= last {
-                from.set(n, u64::from(key) << 32 | i as u64);
-                n += 1;
-                (0..digits - 1).for_each(|digit| count(slot(key, digit)));
-            }
-        }
-        let slot = |entry: u64, digit: usize| slot((entry >> 32) as u32, digit);
-        for digit in 0..digits {
-            if counts.read().at(slot(from.read().at(0), digit)) as usize == n {
-                continue;
-            }
-            let mut start = 0;
-            for at in digit << BITS..(digit + 1) << BITS {
-                let count = counts.read().at(at);
-                counts.set(at, start);
-                start += count;
-            }
-            for i in 0..n {
-                let entry = from.read().at(i);
-                let at = slot(entry, digit);
-                let place = counts.read().at(at);
-                counts.set(at, place + 1);
-                to.set(place as usize, entry);
-            }
-            (from, to) = (to, from);
-        }
-        for i in 0..k {
-            let index = from.read().at(i) as u32;
-            self.set(i, (x.at(index as usize), index as i32));
-        }
-        Ok(())
-    }
-}
-
-/// A number that is smaller for a larger `x`, largest for NaN and the same for both zeros.
-#[inline(always)]
-fn key(x: f32) -> u32 {
-    if x.is_nan() {
-        return u32::MAX;
-    }
-    let bits = (x + 0.0).to_bits();
-    bits ^ if bits >> 31 == 0 { 0x7fff_ffff } else { 0 }
 }
 
 /// Whether `a` comes after `b`: smaller, or equal with a higher index; NaN is smaller than all.

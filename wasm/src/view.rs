@@ -209,6 +209,15 @@ impl ViewMut<f32> {
         unsafe { value.store(self.ptr(i, 4)) }
     }
 
+    /// The same memory as halves.
+    pub fn halves(self) -> ViewMut<u16> {
+        ViewMut {
+            ptr: self.ptr.cast(),
+            #[cfg(debug_assertions)]
+            len: 2 * self.len,
+        }
+    }
+
     /// Writes `n` (at most 4) lanes from `i` on.
     #[inline(always)]
     pub fn put_part(self, i: usize, n: usize, value: F32x4) {

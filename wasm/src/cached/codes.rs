@@ -89,7 +89,7 @@ impl Codes {
                             if i == last { codes.shr_u(32 - BITS as u32) } else { codes.and(masks[i]) };
                         let code = code.to_float();
                         for h in 0..H {
-                            let q = q.q.row(h).read().splat(w * (last + 1) + i);
+                            let q = q.q.row(h).read().splat(w * 32 / BITS + i);
                             dots[h][i % 2] = code.madd(q, dots[h][i % 2]);
                         }
                     }

@@ -3,7 +3,7 @@
 //! A unit of work is a chunk of the tokens of a group of heads: all scores, their exponentials, then the sum of the values. Largest
 //! scores, totals and sums of the chunks are merged at the end.
 
-use super::forms::{Spec, Store};
+use super::forms::{Spec, Stage, Store};
 use super::keys::{self, Queries};
 use super::pages::Pages;
 use super::places::Places;
@@ -186,7 +186,7 @@ impl Call {
         let places = view_mut(places.ptr(0, most).cast::<u32>(), most)?;
         let scores = Matrix { x: scores, stride };
         let n = self.tokens.collect(g, list, chunk, places);
-        let (places, stage) = (Places::new(places.read(), n, dim), d);
+        let (places, stage) = (Places::new(places.read(), n, dim), Stage(d));
         let (keys, values) = (self.keys.head(g), self.values.head(g));
         let queries =
             Queries::new([a, b, c, d], self.q.from(heads.start * dim), count, dim, self.scale, keys);

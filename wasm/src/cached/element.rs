@@ -27,7 +27,7 @@ impl Lift {
 pub trait Element: Copy + Sync + Send {
     /// Four elements, up to the factor of `Lift`. Infinite halves count as 65536.
     fn four(mask: I32x4, x: View<Self>, i: usize) -> F32x4;
-    /// The `n` (at most 4) elements from `i` on, then zeros.
+    /// The first `n` of four elements, then zeros.
     fn part(mask: I32x4, x: View<Self>, i: usize, n: usize) -> F32x4;
 }
 
@@ -62,6 +62,9 @@ impl Element for u16 {
     }
     #[inline(always)]
     fn part(mask: I32x4, x: View<u16>, i: usize, n: usize) -> F32x4 {
+        if n >= 4 {
+            return Self::four(mask, x, i);
+        }
         let half = |lane: usize| if lane < n { i32::from(x.at(i + lane) as i16) } else { 0 };
         move_half(mask, I32x4::new(std::array::from_fn(half)))
     }

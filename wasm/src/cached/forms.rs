@@ -1,12 +1,11 @@
 //! How cached rows are stored.
 
-use super::bitmap::Tiles;
+use super::STAGED;
+use super::bitmap::{TILE, Tiles};
 use super::codes::Codes;
 use super::element::Lift;
-use super::places::Places;
 use crate::attention::Stored;
 use crate::half;
-use crate::simd::F32x4;
 use crate::status::Fault;
 use crate::view::{View, ViewMut, extent, rest, size, view};
 
@@ -123,26 +122,36 @@ impl Rows {
         }
     }
 
-    /// The `dim` columns of the row at a place as floats.
-    pub fn load(&self, place: usize, dim: usize, out: ViewMut<f32>) {
+    /// The `dim` columns of the row at a place as floats; `stage` has room for them.
+    pub fn load(&self, place: usize, dim: usize, stage: Stage, out: ViewMut<f32>) {
         match self {
             Rows::F32(x) => copy(x.from(place * dim), dim, out),
             Rows::F16(x) => copy(x.from(place * dim), dim, out),
             Rows::Codes(x) => x.load(place, out),
-            Rows::Tiles(x) => x.load(place, out),
-        }
-    }
-
-    /// Rows one after the other as factors: floats that lack what `lift` says.
-    pub fn stage(&self, places: Places, dim: usize, out: ViewMut<f32>) {
-        let factor = F32x4::splat(1.0 / self.lift().weight);
-        for j in 0..places.n {
-            let out = out.from(j * dim);
-            self.load(places.at(j), dim, out);
-            if let Rows::Tiles(_) = self {
-                (0..dim).step_by(4).for_each(|d| out.put(d, out.read().four(d).mul(factor)));
+            Rows::Tiles(x) => {
+                x.load(place, stage.halves());
+                copy(stage.halves().read(), dim, out);
             }
         }
+    }
+}
+
+/// Room for `STAGED` rows or tiles.
+#[derive(Clone, Copy)]
+pub struct Stage(pub ViewMut<f32>);
+
+impl Stage {
+    /// Floats that it needs.
+    pub fn room(dim: usize) -> usize {
+        STAGED * dim.next_multiple_of(4).max(TILE)
+    }
+
+    pub fn floats(self) -> ViewMut<f32> {
+        self.0
+    }
+
+    pub fn halves(self) -> ViewMut<u16> {
+        self.0.halves()
     }
 }
 

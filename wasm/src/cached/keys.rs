@@ -1,9 +1,10 @@
 //! Scores of the rows of a key head, whatever their form.
 
-use super::bitmap::TILE;
+use super::bitmap::{TILE, Tiles};
 use super::codes::CodeQueries;
 use super::dots::dots;
-use super::forms::Rows;
+use super::forms::{Rows, Stage};
+use super::mix::mix_near;
 use super::places::Places;
 use super::{Matrix, STAGED};
 use crate::simd::F32x4;
@@ -16,13 +17,13 @@ pub struct Queries {
     codes: Option<CodeQueries>,
     heads: usize,
     dim: usize,
-    stage: ViewMut<f32>,
+    stage: Stage,
 }
 
 /// Floats that `Queries` needs for `heads` heads: queries, queries for codes, their sums, staged rows.
 pub fn room(heads: usize, dim: usize) -> [usize; 4] {
     let whole = dim.next_multiple_of(4);
-    [heads * whole, heads * whole, heads * whole, STAGED * whole.max(TILE)]
+    [heads * whole, heads * whole, heads * whole, Stage::room(dim)]
 }
 
 impl Queries {
@@ -52,7 +53,7 @@ impl Queries {
                 keys.prepare(h, scaled.row(h).read(), codes);
             }
         }
-        Self { q: scaled, codes: coded.map(|_| codes), heads, dim, stage }
+        Self { q: scaled, codes: coded.map(|_| codes), heads, dim, stage: Stage(stage) }
     }
 
     /// Scores of rows.
@@ -67,20 +68,47 @@ impl Queries {
                 places.each(k, |first, part| dots(k, part, dim, q, heads, lift, out.columns(first)));
             }
             (Rows::Codes(k), Some(q)) => k.score(places, q, heads, out),
-            _ => {
+            (Rows::Codes(codes), None) => {
+                for (first, part) in places.parts(STAGED) {
+                    (0..part.n).for_each(|j| codes.load(part.at(j), stage.floats().from(j * dim)));
+                    let rows = Places::staged(part.n, dim);
+                    dots(stage.floats().read(), rows, dim, q, heads, lift, out.columns(first));
+                }
+            }
+            (Rows::Tiles(tiles), _) => {
                 for (first, part) in places.parts(TILE) {
                     let out = out.columns(first);
-                    if let (Rows::Tiles(tiles), Some(block)) = (keys, part.block()) {
-                        tiles.score(block, q, heads, lift, stage, out);
-                        continue;
-                    }
-                    for (first, part) in part.parts(STAGED) {
-                        keys.stage(part, dim, stage);
-                        let rows = Places::staged(part.n, dim);
-                        dots(stage.read(), rows, dim, q, heads, lift, out.columns(first));
+                    match part.block() {
+                        Some(block) => self.score_block(tiles, block, lift, out),
+                        None => self.score_apart(tiles, part, lift, out),
                     }
                 }
             }
+        }
+    }
+
+    /// Scores of the rows of a block of tiles: sums of its columns.
+    fn score_block(&self, tiles: Tiles, block: usize, lift: f32, out: Matrix) {
+        let Self { q, heads, dim, stage, .. } = *self;
+        let each = |f: &dyn Fn(ViewMut<f32>, usize)| {
+            (0..heads).for_each(|h| (0..TILE).step_by(4).for_each(|j| f(out.row(h), j)));
+        };
+        each(&|scores, j| scores.put(j, F32x4::splat(0.0)));
+        for c in (0..dim).step_by(STAGED) {
+            tiles.columns(block, c, stage.halves());
+            let columns = Places::staged(STAGED, TILE);
+            mix_near(stage.halves().read(), columns, TILE, q.columns(c), heads, out);
+        }
+        each(&|scores, j| scores.put(j, scores.read().four(j).mul(F32x4::splat(lift))));
+    }
+
+    /// Scores of single rows of tiles.
+    fn score_apart(&self, tiles: Tiles, places: Places, lift: f32, out: Matrix) {
+        let Self { q, heads, dim, stage, .. } = *self;
+        for (first, part) in places.parts(STAGED) {
+            (0..part.n).for_each(|j| tiles.load(part.at(j), stage.halves().from(j * dim)));
+            let rows = Places::staged(part.n, dim);
+            dots(stage.halves().read(), rows, dim, q, heads, lift, out.columns(first));
         }
     }
 }

@@ -18,6 +18,65 @@ pub fn mix<T: Element>(v: View<T>, rows: Places, width: usize, weights: Matrix, 
     });
 }
 
+/// `mix` for rows that are near: columns one after the other.
+pub fn mix_near<T: Element>(
+    v: View<T>,
+    rows: Places,
+    width: usize,
+    weights: Matrix,
+    heads: usize,
+    sums: Matrix,
+) {
+    sets(heads, |first, size| {
+        let (weights, sums) = (weights.rows(first), sums.rows(first));
+        let mut d = 0;
+        while d < width {
+            let sums = sums.columns(d);
+            d += match ((width - d) / 4, size) {
+                (2.., 4) => mix_columns::<T, 2, 4>(v, rows, d, 8, weights, sums),
+                (4.., 2) => mix_columns::<T, 4, 2>(v, rows, d, 16, weights, sums),
+                (8.., 1) => mix_columns::<T, 8, 1>(v, rows, d, 32, weights, sums),
+                (_, 4) => mix_columns::<T, 1, 4>(v, rows, d, width - d, weights, sums),
+                (_, 2) => mix_columns::<T, 1, 2>(v, rows, d, width - d, weights, sums),
+                _ => mix_columns::<T, 1, 1>(v, rows, d, width - d, weights, sums),
+            };
+        }
+    });
+}
+
+/// `mix_near` for H heads and C vectors of the columns from `d` on; gives how many columns these are.
+#[inline(never)]
+fn mix_columns<T: Element, const C: usize, const H: usize>(
+    v: View<T>,
+    rows: Places,
+    d: usize,
+    width: usize,
+    weights: Matrix,
+    sums: Matrix,
+) -> usize {
+    let mask = mask();
+    let weights: [View<f32>; H] = std::array::from_fn(|h| weights.row(h).read());
+    let mut all: [[F32x4; C]; H] =
+        std::array::from_fn(|h| std::array::from_fn(|c| sums.row(h).read().four(4 * c)));
+    for j in 0..rows.n {
+        let start = rows.element(j) + d;
+        let row: [F32x4; C] = std::array::from_fn(|c| match C {
+            1 => T::part(mask, v, start, width),
+            _ => T::four(mask, v, start + 4 * c),
+        });
+        for h in 0..H {
+            let weight = weights[h].splat(j);
+            for c in 0..C {
+                all[h][c] = weight.madd(row[c], all[h][c]);
+            }
+        }
+    }
+    for h in 0..H {
+        (0..C).for_each(|c| sums.row(h).put(4 * c, all[h][c]));
+    }
+    width.min(4 * C)
+}
+
 /// `mix` for H heads, R rows at a time, which are as far apart as those of `dots`.
 #[inline(never)]
 fn mix_set<T: Element, const R: usize, const H: usize>(

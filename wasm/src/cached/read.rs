@@ -1,6 +1,6 @@
 //! `readRows`: cached rows as floats.
 
-use super::forms::{Spec, Store};
+use super::forms::{Spec, Stage, Store};
 use super::pages::Pages;
 use crate::pool::parallel;
 use crate::status::{Fault, Outcome};
@@ -50,12 +50,13 @@ impl ReadRows {
             group: self.group,
             values: self.kind != 0,
         })?;
-        parallel(size(&[heads, count])?, dim * 2 + 20, |range, _| {
+        parallel(size(&[heads, count])?, dim * 2 + 20, |range, scratch| {
+            let [stage] = scratch.floats([Stage::room(dim)])?;
             for at in range {
                 let g = at / count;
                 let out = out.from(at * dim);
                 match pages.place(g, first + at % count) {
-                    Some(place) => store.head(g).load(place, dim, out),
+                    Some(place) => store.head(g).load(place, dim, Stage(stage), out),
                     None => (0..dim).for_each(|d| out.set(d, 0.0)),
                 }
             }

@@ -1,20 +1,18 @@
 //! Weighted sums of the rows of a value head, whatever their form.
 
-use super::bitmap::TILE;
-use super::forms::Rows;
-use super::mix::mix;
+use super::forms::{Rows, Stage};
+use super::mix::{mix, mix_near};
 use super::places::Places;
 use super::{Matrix, STAGED};
-use crate::view::ViewMut;
 
-/// Adds rows of `dim` columns times their weights (which make up for `Rows::lift`) to the sums of every head; `stage` is as in `keys`.
+/// Adds rows of `dim` columns times their weights (which make up for `Rows::lift`) to the sums of every head.
 pub fn add(
     values: Rows,
     places: Places,
     dim: usize,
     weights: Matrix,
     heads: usize,
-    stage: ViewMut<f32>,
+    stage: Stage,
     sums: Matrix,
 ) {
     match values {
@@ -24,18 +22,18 @@ pub fn add(
         Rows::F16(v) => {
             places.each(v, |first, part| mix(v, part, dim, weights.columns(first), heads, sums));
         }
-        _ => {
-            for (first, part) in places.parts(TILE) {
-                let weights = weights.columns(first);
-                if let (Rows::Tiles(tiles), Some(block)) = (values, part.block()) {
-                    tiles.mix(block, weights, heads, stage, sums);
-                    continue;
-                }
-                for (first, part) in part.parts(STAGED) {
-                    values.stage(part, dim, stage);
-                    let rows = Places::staged(part.n, dim);
-                    mix(stage.read(), rows, dim, weights.columns(first), heads, sums);
-                }
+        Rows::Codes(codes) => {
+            for (first, part) in places.parts(STAGED) {
+                (0..part.n).for_each(|j| codes.load(part.at(j), stage.floats().from(j * dim)));
+                let rows = Places::staged(part.n, dim);
+                mix_near(stage.floats().read(), rows, dim, weights.columns(first), heads, sums);
+            }
+        }
+        Rows::Tiles(tiles) => {
+            for (first, part) in places.parts(STAGED) {
+                (0..part.n).for_each(|j| tiles.load(part.at(j), stage.halves().from(j * dim)));
+                let rows = Places::staged(part.n, dim);
+                mix_near(stage.halves().read(), rows, dim, weights.columns(first), heads, sums);
             }
         }
     }

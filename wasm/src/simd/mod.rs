@@ -104,9 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn halves_keep_their_signs() {
-        let x = I32x4::new([0x0002_ffff, 0x7fff_8000u32 as i32, 3, -1]);
-        assert_eq!(x.halves().map(I32x4::array), [[-1, 2, -32768, 32767], [3, 0, -1, -1]]);
+    fn signs_are_bits() {
+        assert_eq!(I32x4::new([-1, 0, i32::MIN, i32::MAX]).signs(), 0b0101);
     }
 
     #[test]

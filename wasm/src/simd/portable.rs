@@ -122,17 +122,20 @@ impl I32x4 {
         // SAFETY: by contract.
         Self::of_bytes(unsafe { p.cast::<[u8; 16]>().read() })
     }
+    /// # Safety
+    /// 16 bytes can be written at `p`.
+    pub unsafe fn store(self, p: *mut u8) {
+        // SAFETY: by contract.
+        unsafe { p.cast::<[u8; 16]>().write(self.bytes()) }
+    }
+    /// Bit i of the result is the sign of lane i.
+    pub fn signs(self) -> u32 {
+        (0..4).map(|i| u32::from(self.0[i] < 0) << i).sum()
+    }
     /// Byte i of the result is byte `from[i]` of `self`, 0 where the upper bit of `from[i]` is set; other indices are below 16.
     pub fn swizzle(self, from: Self) -> Self {
         let (x, from) = (self.bytes(), from.bytes());
         Self::of_bytes(from.map(|i| if i < 128 { x[usize::from(i)] } else { 0 }))
-    }
-    /// The eight 16-bit values, sign-extended.
-    pub fn halves(self) -> [Self; 2] {
-        let b = self.bytes();
-        [0, 8].map(|at| {
-            Self(std::array::from_fn(|i| i32::from(i16::from_le_bytes([b[at + 2 * i], b[at + 2 * i + 1]]))))
-        })
     }
     /// Four 16-bit values, sign-extended.
     /// # Safety

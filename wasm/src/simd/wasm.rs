@@ -169,6 +169,18 @@ impl I32x4 {
         // SAFETY: by contract; v128.load takes any alignment.
         Self(unsafe { v128_load(p.cast()) })
     }
+    /// # Safety
+    /// 16 bytes can be written at `p`.
+    #[inline(always)]
+    pub unsafe fn store(self, p: *mut u8) {
+        // SAFETY: by contract; v128.store takes any alignment.
+        unsafe { v128_store(p.cast(), self.0) }
+    }
+    /// Bit i of the result is the sign of lane i.
+    #[inline(always)]
+    pub fn signs(self) -> u32 {
+        u32::from(i32x4_bitmask(self.0))
+    }
     /// Byte i of the result is byte `from[i]` of `self`, 0 where the upper bit of `from[i]` is set; other indices are below 16.
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
@@ -180,11 +192,6 @@ impl I32x4 {
     #[inline(always)]
     pub fn swizzle(self, from: Self) -> Self {
         Self(i8x16_swizzle(self.0, from.0))
-    }
-    /// The eight 16-bit values, sign-extended.
-    #[inline(always)]
-    pub fn halves(self) -> [Self; 2] {
-        [Self(i32x4_extend_low_i16x8(self.0)), Self(i32x4_extend_high_i16x8(self.0))]
     }
     /// Four 16-bit values, sign-extended.
     /// # Safety
