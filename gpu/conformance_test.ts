@@ -9,18 +9,22 @@ const PORTABLE: Partial<Caps> = { f16: false, subgroups: false, workgroupBytes: 
 
 /** A few of each operation, for GPUs that take seconds to compile a kernel. */
 const FEW =
-  /weights, \[8, 15|of \[2, 7, 16|norms and softmax\(\) of \[(3|2, 1000)|^(sample|scan|compact|topk|reduce)\(\) of \[(3|5|9)|attend\(\) with 4 heads|rope|copies of \[2|unary|binary\(\) (add|div|comp)|cast|groupMean|lineSums.*130|mark\(\) of \[3|mergeLines\(\) of 7|lineTiles\(\) of 2/;
+  /decodeRows.* 12\/3 |scoreRows.*, 63 |readRows.* 70 |quantize\(\) of \[5|packBitmap\(\) of 3|weights, \[8, 15|of \[2, 7, 16|norms and softmax\(\) of \[(3|2, 1000)|^(sample|scan|compact|topk|reduce)\(\) of \[(3|5|9)|attend\(\) with 4 heads|rope|copies of \[2|unary|binary\(\) (add|div|comp)|cast|groupMean|lineSums.*130|mark\(\) of \[3|mergeLines\(\) of 7|lineTiles\(\) of 2/;
 
 /** What is left of the adapter, and the cases to run: a second for every kernel that a software GPU compiles adds up. */
 const DEVICES: readonly (readonly [title: string, caps: Partial<Caps>, cases: RegExp])[] = slow
   ? [["WebGPU as the adapter is", {}, FEW]]
   : [
     ["WebGPU as the adapter is", {}, /./],
-    ["WebGPU with portable kernels", PORTABLE, /f16 weights, \[(7|33|130),|128\]|norms|1000\]|half/],
+    [
+      "WebGPU with portable kernels",
+      PORTABLE,
+      /f16 weights, \[(7|33|130),|128\]|norms|1000\]|half|decodeRows.* 8\/1 /,
+    ],
     [
       "WebGPU with bindings of 128 KiB",
       { maxBinding: 1 << 17 },
-      /\[(65|130),|130, 64\]|^(copies|topk|binary)/,
+      /\[(65|130),|130, 64\]|^(copies|topk|binary|packBitmap\(\) of 3)/,
     ],
   ];
 

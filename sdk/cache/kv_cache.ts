@@ -180,19 +180,21 @@ export class KVCache {
    * token is appended: tokens that are appended later are read in any case.
    *
    * @param q [Hq, 1, D].
+   * @param options What selects, and how many tokens the query is ahead of those in the cache (1 before its own is appended).
    * @throws OffloadError if the tokens cannot be brought back as they were.
    */
   async fetch(
     device: Device,
     q: Tensor,
-    options: { readonly select?: Selector | undefined } = {},
+    options: { readonly select?: Selector | undefined; readonly ahead?: number } = {},
   ): Promise<void> {
     if (!this.#store.fetch) return;
     using scope = device.scope();
-    const { select } = options;
+    const { select, ahead = 0 } = options;
     const query = scope.view(q, [this.queryHeads, this.headDim]);
-    const choice = select && this.selection(select).choose(scope, query, this.length);
-    await this.#store.fetch(scope, choice, this.queryHeads);
+    const total = this.length + ahead;
+    const choice = select && this.selection(select).choose(scope, query, total);
+    await this.#store.fetch(choice, this.queryHeads, total);
   }
 
   /** Compresses what may be; decode does so after every token, a prefill calls it once its attention is done. */

@@ -52,7 +52,8 @@ export class OffloadStore implements Store {
   #numbers: readonly number[] = [];
   #pool: Promise<ChunkPool> | undefined;
   #fetched: Fetched | undefined;
-  #gone = false;
+  /** Counts what makes a fetch that is under way worthless. */
+  #epoch = 0;
 
   constructor(device: Device, shape: RowShape, rules: OffloadRules, of?: OffloadStore) {
     this.#device = device;
@@ -111,15 +112,16 @@ export class OffloadStore implements Store {
     await Promise.all(this.#chunks.map(({ slot }) => slot));
   }
 
-  async fetch(device: Device, choice: Choice | undefined, queryHeads: number): Promise<void> {
+  async fetch(choice: Choice | undefined, queryHeads: number, total: number): Promise<void> {
     this.#drop();
+    const epoch = ++this.#epoch;
     const length = this.length;
-    const lists = choice && await readChoice(choice, { heads: this.#shape.heads, queryHeads, length });
+    const lists = choice && await readChoice(choice, { heads: this.#shape.heads, queryHeads, length: total });
     const away = this.#away;
     if (lists === undefined) {
       const all = Array.from({ length: away }, (_, t) => t);
-      const { rows, perHead } = await this.#bring(device, this.#eachHead(() => all));
-      return this.#set({ rows, perHead, local: undefined, near: undefined, length });
+      const { rows, perHead } = await this.#bring(this.#eachHead(() => all));
+      return this.#set({ rows, perHead, local: undefined, near: undefined, length }, epoch);
     }
     const far = lists.map((list) => list.filter((t) => t < away));
     const groups = lists.length / this.#shape.heads;
@@ -127,12 +129,12 @@ export class OffloadStore implements Store {
       const own = lists.length === 1 ? far : far.slice(head * groups, (head + 1) * groups);
       return own.length === 1 ? own[0]! : [...new Set(own.flat())].sort((a, b) => a - b);
     });
-    const { rows, perHead } = await this.#bring(device, union);
-    const near = lists.map((list) => list.filter((t) => t >= away));
+    const { rows, perHead } = await this.#bring(union);
+    const near = lists.map((list) => list.filter((t) => t >= away && t < length));
     // Lists that are their head's rows need no second list, unless rows of shorter ones are missing.
     const local = localLists(union, far, groups, perHead);
     const tensor = local && this.#device.tensor(local.data, local.shape);
-    this.#set({ rows, perHead, local: tensor, near, length });
+    this.#set({ rows, perHead, local: tensor, near, length }, epoch);
   }
 
   #eachHead<T>(make: (head: number) => T): T[] {
@@ -140,7 +142,6 @@ export class OffloadStore implements Store {
   }
 
   async #bring(
-    device: Device,
     tokens: readonly ArrayLike<number>[],
   ): Promise<{ rows: FetchedRows | undefined; perHead: number }> {
     const perHead = tokens.reduce((most, list) => Math.max(most, list.length), 0);
@@ -179,9 +180,10 @@ export class OffloadStore implements Store {
     return low;
   }
 
-  #set(fetched: Fetched): void {
+  #set(fetched: Fetched, epoch: number): void {
+    this.#drop();
     this.#fetched = fetched;
-    if (this.#gone) this.#drop();
+    if (epoch !== this.#epoch) this.#drop();
   }
 
   #drop(): void {
@@ -191,6 +193,7 @@ export class OffloadStore implements Store {
   }
 
   truncate(length: number): void {
+    this.#epoch++;
     this.#drop();
     const away = this.#away;
     if (length >= away) return this.#window.truncate(length - away);
@@ -249,7 +252,7 @@ export class OffloadStore implements Store {
   }
 
   dispose(): void {
-    this.#gone = true;
+    this.#epoch++;
     this.#drop();
     this.#window.dispose();
     const chunks = this.#chunks;

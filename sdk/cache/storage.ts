@@ -74,7 +74,7 @@ export interface Store {
   /** Where the rows lie: sections that hold every token once, in order. */
   sections(): readonly CachedRows[];
   /** Brings what was chosen to the device, where not everything is there. */
-  fetch?(device: Device, choice: Choice | undefined, queryHeads: number): Promise<void>;
+  fetch?(choice: Choice | undefined, queryHeads: number, total: number): Promise<void>;
   /** What was fetched for this step; nothing where `sections` and the selector's choice say it all. */
   chosen?(device: Device): readonly Section[] | undefined;
   /** What to save. */

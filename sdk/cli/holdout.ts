@@ -45,7 +45,7 @@ function shuffle(rows: number[], next: () => number): void {
 }
 
 /** Random numbers in [0, 1) by the public-domain generator mulberry32. */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -65,7 +65,7 @@ export class Batch {
     const drawn: Tensor[] = [];
     try {
       for (let i = 0; i < count; i++) {
-        const logits = this.#logits ?? this.#lm.step(rows.map(({ parts }) => parts.sequence), this.#ids!);
+        const logits = this.#logits ?? await this.#step(rows, signal);
         this.#logits = undefined;
         try {
           drawn.push(this.#sampler.next(logits));
@@ -81,6 +81,12 @@ export class Batch {
     } finally {
       for (const tensor of drawn) if (tensor !== this.#ids) tensor.dispose();
     }
+  }
+
+  #step(rows: readonly Row[], signal: AbortSignal | undefined): Tensor | Promise<Tensor> {
+    const sequences = rows.map(({ parts }) => parts.sequence);
+    const lm = this.#lm;
+    return lm.stepAsync ? lm.stepAsync(sequences, this.#ids!, signal) : lm.step(sequences, this.#ids!);
   }
 
   /** Gives its memory back. */

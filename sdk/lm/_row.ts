@@ -79,12 +79,13 @@ export class Row {
   }
 
   /** Makes a sequence of the caller hold the whole answer: the token that was drawn last may be missing there. */
-  settle(lm: LanguageModel): void {
+  async settle(lm: LanguageModel): Promise<void> {
     const { sequence, borrowed } = this.parts;
     if (!borrowed || this.kept === 0 || sequence.length >= this.#base + this.kept) return;
     const id = lm.device.tensor(Int32Array.of(this.#last), [1]);
     try {
-      lm.step([sequence], id).dispose();
+      const logits = await (lm.stepAsync?.([sequence], id) ?? lm.step([sequence], id));
+      logits.dispose();
     } finally {
       id.dispose();
     }

@@ -16,7 +16,7 @@ import type { Decoder, LayerAttention } from "./decoder.ts";
 import { DecoderSequence } from "./decoder_sequence.ts";
 import { type DecoderWeights, loadDecoder } from "./decoder_weights.ts";
 import { type LogitsOptions, type PromptOptions, runPrompt, runStep } from "./forward.ts";
-import { runOffloadedStep, runOffloadedTokens } from "./forward_offloaded.ts";
+import { fetchAheadOf, runOffloadedStep, runOffloadedTokens } from "./forward_offloaded.ts";
 import type { LanguageModel, Sequence } from "./language_model.ts";
 import { generate, type Piece } from "./generate.ts";
 import type { GenerateOptions } from "./generate_options.ts";
@@ -67,7 +67,10 @@ export class CausalLM implements LanguageModel {
   readonly #chunk: number;
 
   private constructor({ config, weights, scope, text }: Loaded, options: CausalLMOptions) {
-    const { device, cache, prefill, select, chunk = prefill ? Infinity : 512 } = options;
+    const { device, cache, prefill, select, fetchAhead = fetchAheadOf(device) } = options;
+    // A later chunk would read what storage made of the earlier ones.
+    const exact = prefill === undefined && (cache === undefined || cache.spec.name === "dense");
+    const { chunk = exact ? 512 : Infinity } = options;
     const ofLayer = (window: number | undefined): LayerAttention => {
       if (window === undefined) return { planner: prefill, select };
       const band = streaming({ sink: 0, window });
@@ -77,7 +80,7 @@ export class CausalLM implements LanguageModel {
     this.device = device;
     this.tokenizer = text.tokenizer;
     this.template = text.template;
-    this.#decoder = { config, weights, attention: config.windows.map(ofLayer) };
+    this.#decoder = { config, weights, attention: config.windows.map(ofLayer), fetchAhead };
     this.#scope = scope;
     this.#storage = cache;
     this.#chunk = chunk;

@@ -7,6 +7,7 @@ import type { Storage } from "../cache/storage.ts";
 import type { Device } from "../device/device.ts";
 import type { Planner } from "../methods/planner.ts";
 import type { Selector } from "../methods/selector.ts";
+import type { FetchAhead } from "./forward_offloaded.ts";
 
 /** Options of `CausalLM.load`. */
 export interface CausalLMOptions {
@@ -20,8 +21,10 @@ export interface CausalLMOptions {
   readonly select?: Selector;
   /** Tokens that a sequence can have. @default what the model was made for */
   readonly contextLength?: number;
-  /** Tokens of a prompt that are computed at once; more need more memory. @default 512, with a planner all */
+  /** Tokens of a prompt that are computed at once; more need more memory. @default 512; all with a planner, and where the cache does not keep tokens as they are */
   readonly chunk?: number;
+  /** When offloaded tokens are fetched: a layer ahead or a step ahead. @default "step" where a readback takes more than 2 ms, else "layer" */
+  readonly fetchAhead?: FetchAhead;
   /** Gives up loading; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -18,6 +18,7 @@ import type { Planner } from "../methods/planner.ts";
 import type { Selector } from "../methods/selector.ts";
 import type { DecoderConfig } from "./config.ts";
 import type { DecoderWeights, LayerWeights, Linear } from "./decoder_weights.ts";
+import type { FetchAhead } from "./forward_offloaded.ts";
 import { headsOfRows, rowsOfHeads } from "./heads.ts";
 import { newestRows } from "./newest_rows.ts";
 
@@ -39,6 +40,8 @@ export interface Decoder {
   readonly weights: DecoderWeights;
   /** Layer by layer. */
   readonly attention: readonly LayerAttention[];
+  /** When what is offloaded is fetched. */
+  readonly fetchAhead: FetchAhead;
 }
 
 /** Consecutive rows of the residual stream that are new tokens of one sequence. */
@@ -180,6 +183,7 @@ export function logitsOf(d: Device, { weights }: Decoder, x: Tensor): Tensor {
  * @param index The layer.
  * @param x The residual stream [sequences, hidden].
  * @param positions Where each token stands.
+ * @param from The layer whose input `x` is: its normalisation is used, as the offloading of Double Sparsity does. @default `index`
  * @returns [heads, 1, headDim] for each.
  */
 export function queriesOf(
@@ -188,9 +192,11 @@ export function queriesOf(
   index: number,
   x: Tensor,
   positions: readonly number[],
+  from: number = index,
 ): Tensor[] {
   const { heads, headDim, eps } = decoder.config;
-  const { attentionNorm, qkv, qNorm } = decoder.weights.layers[index]!;
+  const { qkv, qNorm } = decoder.weights.layers[index]!;
+  const { attentionNorm } = decoder.weights.layers[from]!;
   const rows = project(d, rmsNorm(d, x, attentionNorm, { eps }), qkv);
   return positions.map((position, first) =>
     place(d, decoder, headsOfRows(d, rows, { first, count: 1, column: 0, heads, headDim }), qNorm, position)

@@ -12,6 +12,8 @@ export class DecoderSequence implements Sequence {
   readonly model: object;
   /** One cache for every layer. */
   readonly caches: readonly KVCache[];
+  /** Fetches for the token that follows, layer by layer, where they were begun. */
+  readonly coming: (Promise<void> | undefined)[] = [];
 
   /** Takes the caches over. */
   constructor(model: object, caches: readonly KVCache[]) {
@@ -41,6 +43,7 @@ export class DecoderSequence implements Sequence {
    * @throws RangeError if it is not from 0 to the present length.
    */
   truncate(length: number): void {
+    this.coming.length = 0;
     for (const cache of this.caches) cache.truncate(length);
   }
 

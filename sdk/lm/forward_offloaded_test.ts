@@ -9,6 +9,7 @@ import { random } from "../testing/random.ts";
 import { filesOf, testModel } from "./_test_model.ts";
 import { oracle } from "./_test_oracle.ts";
 import { CausalLM } from "./causal_lm.ts";
+import type { CausalLMOptions } from "./causal_lm_options.ts";
 
 const device = createDevice(openReference());
 const cache = offload({ of: dense({ type: "f32" }), window: 8, chunk: 64 });
@@ -28,11 +29,12 @@ function assertClose(actual: Float32Array, expected: readonly number[]): void {
 }
 
 describe("CausalLM over an offloaded cache", () => {
-  for (const config of [{ model_type: "llama" }, { model_type: "mistral", sliding_window: 40 }]) {
-    test(`computes ${config.model_type} as a plain float64 decoder does`, async () => {
+  const configs = [{ model_type: "llama" }, { model_type: "mistral", sliding_window: 40 }];
+  for (const [config, fetchAhead] of configs.flatMap((one) => [[one, "layer"], [one, "step"]] as const)) {
+    test(`computes ${config.model_type} as a plain float64 decoder does, a ${fetchAhead} ahead`, async () => {
       const { model, files } = filesOf(testModel({ ...config, ...SMALL }, 9));
       const { logits } = oracle(model, [...IDS]);
-      using lm = await CausalLM.load(files, { device, cache });
+      using lm = await CausalLM.load(files, { device, cache, fetchAhead });
       using sequence = lm.sequence();
       assertClose(await take(await lm.prefill(sequence, IDS.subarray(0, 150))), logits[149]!);
       for (let at = 150; at < 160; at++) {
@@ -42,6 +44,24 @@ describe("CausalLM over an offloaded cache", () => {
       }
       assertClose(await take(await lm.prefill(sequence, IDS.subarray(160))), logits[169]!);
       assertEquals(sequence.length, 170);
+    });
+  }
+
+  for (const fetchAhead of ["layer", "step"] as const) {
+    test(`generates what the cache on the device does, a ${fetchAhead} ahead, and frees everything`, async () => {
+      const { files } = filesOf(testModel({ model_type: "llama", ...SMALL }, 13));
+      const answer = async (options: Partial<CausalLMOptions>): Promise<number[]> => {
+        using lm = await CausalLM.load(files, { device, ...options });
+        const ids: number[] = [];
+        for await (const piece of lm.generate([...IDS.subarray(0, 150)], { maxTokens: 12 })) {
+          ids.push(...piece.ids);
+        }
+        return ids;
+      };
+      const { tensors } = device.report;
+      assertEquals(await answer({ cache, fetchAhead }), await answer({}));
+      await new Promise((done) => setTimeout(done, 5));
+      assertEquals(device.report.tensors, tensors);
     });
   }
 
@@ -57,7 +77,7 @@ describe("CausalLM over an offloaded cache", () => {
     assertClose(both.subarray(40), oracle(model, [7]).logits[0]!);
   });
 
-  test("reads what a selector chose before the token came, and the token itself", async () => {
+  test("reads what a selector chooses, before the token came", async () => {
     const { files } = filesOf(testModel({ model_type: "llama", ...SMALL }, 11));
     const band = (window: number) => streaming({ sink: 0, window });
     const last = async (lm: CausalLM): Promise<Float32Array> => {
@@ -69,7 +89,7 @@ describe("CausalLM over an offloaded cache", () => {
       return logits;
     };
     using away = await CausalLM.load(files, { device, cache, prefill: band(30), select: band(30) });
-    using near = await CausalLM.load(files, { device, prefill: band(30), select: band(31) });
+    using near = await CausalLM.load(files, { device, prefill: band(30), select: band(30) });
     assertClose(await last(away), [...await last(near)]);
   });
 

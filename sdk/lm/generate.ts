@@ -135,7 +135,7 @@ async function* decode(
       const piece = { index: row.parts.index, ...row.take(ids.filter((_, i) => i % rows.length === at)) };
       const end = row.finish === undefined ? {} : {
         finishReason: row.finish,
-        usage: usageOf(row, lm, { prefillMs, decodeMs: clock.ms - prefillMs }),
+        usage: await usageOf(row, lm, { prefillMs, decodeMs: clock.ms - prefillMs }),
       };
       clock.stop();
       yield { ...piece, ...end };
@@ -146,9 +146,13 @@ async function* decode(
 }
 
 /** Ends a row and tells what it took. */
-function usageOf(row: Row, lm: LanguageModel, times: Pick<Usage, "prefillMs" | "decodeMs">): Usage {
+async function usageOf(
+  row: Row,
+  lm: LanguageModel,
+  times: Pick<Usage, "prefillMs" | "decodeMs">,
+): Promise<Usage> {
   const { prompt, sequence } = row.parts;
-  row.settle(lm);
+  await row.settle(lm);
   const usage = {
     promptTokens: prompt.length,
     completionTokens: row.kept,

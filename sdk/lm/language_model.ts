@@ -66,4 +66,6 @@ export interface LanguageModel {
    * @returns [B, vocab]: logits of the tokens that follow; the caller disposes it.
    */
   step(sequences: readonly Sequence[], ids: Tensor): Tensor;
+  /** The same where keys and values may have to be waited for. @default `step` */
+  stepAsync?(sequences: readonly Sequence[], ids: Tensor, signal?: AbortSignal): Promise<Tensor>;
 }

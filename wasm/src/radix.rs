@@ -130,6 +130,9 @@ fn sort<const BITS: usize>(
         }
     }
     for digit in 0..digits {
+        if counts.read().at(slot(from.read().at(0), digit)) as usize == n {
+            continue;
+        }
         let mut start = 0;
         for at in digit << BITS..(digit + 1) << BITS {
             let count = counts.read().at(at);

@@ -28,7 +28,7 @@ def cases(lengths):
 @torch.no_grad()
 def measure(model, lengths, device, texts=32, seed=1):
     """Rows of the table, in float32 with the weights rounded to float16, as they are exported. The seeds are none of training's."""
-    model = copy.deepcopy(model).half().float()
+    model = copy.deepcopy(model).half().float().eval()
     generator = torch.Generator(device).manual_seed(2**62 + seed)
     rows = []
     for task, kind, tokens, statements, questions in cases(lengths):

@@ -21,6 +21,7 @@ class Config:
     theta: float = 1e7
     eps: float = 1e-5
     vocabulary: int = VOCABULARY
+    dropout: float = 0.0
 
     def to_dict(self):
         """A JSON-able object."""
@@ -60,7 +61,7 @@ class Attention(nn.Module):
         """x [B, L, hidden]."""
         q, k, v = (p(x).unflatten(-1, (-1, self.c.head_dim)).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
         group = self.c.heads // self.c.kv_heads
-        k, v = rotate(k, cos, sin).repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+        k, v = (F.dropout(x, self.c.dropout, self.training).repeat_interleave(group, 1) for x in (rotate(k, cos, sin), v))
         y = F.scaled_dot_product_attention(rotate(q, cos, sin), k, v, is_causal=True)
         return self.o_proj(y.transpose(1, 2).flatten(2))
 

@@ -44,6 +44,7 @@ def parse(argv=None):
     parser.add_argument("--warmup", type=int, default=200, help="steps until the full rate")
     parser.add_argument("--hold", type=float, default=0.5, help="share of the run at the full rate")
     parser.add_argument("--decay", type=float, default=0.1, help="weight decay of matrices")
+    parser.add_argument("--dropout", type=float, default=0.0, help="share of the elements of keys and values that training sets to zero")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--log-every", type=int, default=200, help="steps")
     parser.add_argument("--save-every", type=float, default=60, help="seconds")
@@ -69,7 +70,7 @@ class Run:
         # Its plans are built anew for every shape.
         torch.backends.cuda.enable_cudnn_sdp(False)
         torch.manual_seed(args.seed)
-        config = Config(hidden=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads, mlp=args.mlp)
+        config = Config(hidden=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads, mlp=args.mlp, dropout=args.dropout)
         self.model = Decoder(config).to(self.device)
         decayed = [p for p in self.model.parameters() if p.dim() == 2]
         others = [p for p in self.model.parameters() if p.dim() != 2]
