@@ -35,8 +35,8 @@ const MOST = 64;
 /**
  * Sums exp(score - lse) over every tile of the map, from chunks of rows: no map of Lq x Lk lies in memory.
  *
- * With the log-sum-exp of all keys these are sums of attention weights: a row of tiles sums to its number of queries. With that of some keys, or of
- * another denoising step, they are what the name of the caller says. A last tile that is not full is the sum of what it has.
+ * With the log-sum-exp of these scores the sums are of attention weights, and a row of tiles sums to its number of queries; one of an earlier
+ * denoising step may serve too. A last tile that is not full is the sum of what it has.
  *
  * @param d Receives the result.
  * @param q [Hq, Lq, D], float32.

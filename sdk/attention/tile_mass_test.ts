@@ -84,6 +84,23 @@ for (const [title, device] of Object.entries(DEVICES)) {
 describe("tileMass()", () => {
   const d = DEVICES.reference;
 
+  test("puts every sum in its place when heads and rows are computed in several parts", async () => {
+    using w = DEVICES.wasm.scope();
+    const [heads, length, blockQ, tileK] = [3, 2000, 700, 1500];
+    const x = w.tensor(new Float32Array(heads * length), [heads, length, 1]);
+    // All scores are 0: the weight of a query is its number, whatever the key.
+    const lse = Float32Array.from({ length: heads * length }, (_, i) => -Math.log(i + 1));
+    const mass = await tileMass(w, x, x, w.tensor(lse, [heads, length]), { blockQ, tileK }).read();
+    const expected = [0, 1, 2].flatMap((h) =>
+      [[0, 700], [700, 1400], [1400, 2000]].flatMap(([from, to]) => {
+        const sum = (to! - from!) * (h * length + (from! + to! + 1) / 2);
+        return [1500 * sum, 500 * sum];
+      })
+    );
+    assertEquals(mass.length, 18);
+    assert(expected.every((value, i) => Math.abs(mass[i]! / value - 1) < 1e-4));
+  });
+
   test("gives an empty result when there are no keys", () => {
     const [q, k] = [d.empty([2, 9, 4]), d.empty([2, 0, 4])];
     assertEquals(tileMass(d, q, k, d.empty([2, 9]), { blockQ: 4, tileK: 4 }).shape, [2, 3, 0]);

@@ -61,12 +61,15 @@ export class CausalLM implements LanguageModel {
   readonly tokenizer: Tokenizer | undefined;
   /** Turns messages into one prompt, if the model has one. */
   readonly template: ChatTemplate | undefined;
+  readonly #loaded: Loaded;
+  readonly #options: CausalLMOptions;
   readonly #decoder: Decoder;
   readonly #scope: Scope;
   readonly #storage: Storage | undefined;
   readonly #chunk: number;
 
-  private constructor({ config, weights, scope, text }: Loaded, options: CausalLMOptions) {
+  private constructor(loaded: Loaded, options: CausalLMOptions) {
+    const { config, weights, scope, text } = loaded;
     const { device, cache, prefill, select, fetchAhead = fetchAheadOf(device) } = options;
     // A later chunk would read what storage made of the earlier ones.
     const exact = prefill === undefined && (cache === undefined || cache.spec.name === "dense");
@@ -76,6 +79,8 @@ export class CausalLM implements LanguageModel {
       const band = streaming({ sink: 0, window });
       return { window, planner: band, select: band };
     };
+    this.#loaded = loaded;
+    this.#options = options;
     this.config = config;
     this.device = device;
     this.tokenizer = text.tokenizer;
@@ -112,6 +117,18 @@ export class CausalLM implements LanguageModel {
     } finally {
       await store.close();
     }
+  }
+
+  /**
+   * The same weights with another cache, planner or selector, for one request among many.
+   *
+   * @param options What is different.
+   * @returns A model with sequences of its own; it ends with this one at the latest.
+   */
+  with(options: Pick<CausalLMOptions, "cache" | "prefill" | "select" | "chunk" | "fetchAhead">): CausalLM {
+    const all = { ...this.#options, ...options };
+    checkLoadOptions(all);
+    return new CausalLM({ ...this.#loaded, scope: this.#scope.scope() }, all);
   }
 
   /** A new, empty sequence. @returns It; to be disposed of, at the latest with the model. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { calibrate, type CalibrateOptions } from "./calibrate.ts";
 export { CausalLM, type CausalLMOptions, type LogitsOptions } from "./causal_lm.ts";
 export type { ChatTemplate, Message } from "./chat_template.ts";
 export type { DecoderConfig, Family, RopeConfig, RopeScaling } from "./config.ts";
