@@ -17,6 +17,8 @@
  */
 export * from "./sdk/device/mod.ts";
 export * from "./sdk/attention/mod.ts";
+export * from "./sdk/cache/mod.ts";
+export * from "./sdk/lm/mod.ts";
 export * from "./sdk/methods/mod.ts";
 export * as methods from "./sdk/methods/mod.ts";
 export * from "./sdk/train/mod.ts";

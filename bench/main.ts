@@ -11,6 +11,9 @@ import process from "node:process";
 const own: Readonly<Record<string, readonly string[]>> = {
   "gemm.ts": [],
   "attention.ts": ["--length", "--threads"],
+  "decode.ts": ["--length", "--threads"],
+  "offload.ts": ["--length", "--threads"],
+  "generate.ts": ["--length", "--threads"],
   "forward.ts": ["--threads", "--python", "--runs"],
   "warm_predict.ts": ["--threads"],
   "cold_start.ts": ["--runs"],

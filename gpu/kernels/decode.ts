@@ -88,6 +88,8 @@ const SCORES = 16;
 const DEEP = 8;
 /** Workgroups that keep a GPU busy. */
 const BUSY_GROUPS = 1024;
+/** Rounds of a workgroup at least: its queries and its result cost as much as a few rows. */
+const ROUNDS = 2;
 
 /**
  * `decode` as dispatches: as many key heads at once as can be bound.
@@ -150,7 +152,7 @@ function whole(
   const most = Math.floor(caps.maxBinding / (16 * heads * (d4 + 1)));
   if (most === 0) throw tooLarge("decode", caps.maxBinding, "parts", 16 * heads * (d4 + 1));
   const busy = Math.min(most, Math.ceil(BUSY_GROUPS / pairs));
-  const chunk = Math.max(1, Math.ceil(named / step / busy)) * step;
+  const chunk = Math.max(ROUNDS, Math.ceil(named / step / busy)) * step;
   const chunks = Math.ceil(named / chunk);
   const bytes = 16 * heads * chunks * (d4 + 1);
   const parts = chunks === 0 ? NOTHING : rowsOf(context.scratch(bytes), bytes, 0, 1);

@@ -160,7 +160,8 @@ fn main(at: Place, me: Lane) {
       notes[3u * D + i] = tiles[v_notes + 3u * g * D + i];
     }
     workgroupBarrier();
-    var dots: array<H, 8>;
+    // Said in full: naga does not clear what a loop declares without a value.
+    var dots = array<H, 8>();
 //#for t in k v
     {
       // A batch is 16 columns of the keys, or all tiles of 16 / WIDE tokens; then the threads of each tile unpack its run.

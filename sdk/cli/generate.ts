@@ -6,11 +6,12 @@
 import process from "node:process";
 import { bitmap, dense, quantized, type Storage } from "../cache/mod.ts";
 import { openDevice } from "../device/mod.ts";
-import { CausalLM } from "../lm/mod.ts";
+import { calibrate, CausalLM } from "../lm/mod.ts";
+import { promptIds } from "../lm/prompt.ts";
 import { doubleSparsity } from "../methods/double_sparsity.ts";
 import { lserve, parseHeadScores, type Selector, streaming } from "../methods/mod.ts";
-import type { ModelArgs } from "./generate_args.ts";
-import { runGenerate } from "./generate_text.ts";
+import type { GenerateArgs, ModelArgs } from "./generate_args.ts";
+import { promptOf, runGenerate } from "./generate_text.ts";
 import { readBytes } from "./node_files.ts";
 
 const CACHES: Readonly<Record<NonNullable<ModelArgs["cache"]>, () => Storage>> = {
@@ -22,11 +23,17 @@ const CACHES: Readonly<Record<NonNullable<ModelArgs["cache"]>, () => Storage>> =
 };
 
 async function selector({ select, profile }: ModelArgs): Promise<Selector | undefined> {
-  if (select === undefined) return undefined;
   if (select === "streaming") return streaming();
-  const text = new TextDecoder().decode(await readBytes(profile!));
+  if (select === undefined || profile === undefined) return undefined;
+  const text = new TextDecoder().decode(await readBytes(profile));
   if (select === "lserve") return lserve({ headScores: parseHeadScores(text) });
   return doubleSparsity({ profile: doubleSparsity.parseProfile(JSON.parse(text)) });
+}
+
+/** The model with label channels that suit the prompt. */
+async function calibrated(lm: CausalLM, { prompt }: GenerateArgs, signal: AbortSignal): Promise<CausalLM> {
+  const profile = await calibrate(lm, [promptIds(lm, promptOf(prompt), true)], { signal });
+  return lm.with({ select: doubleSparsity({ profile }) });
 }
 
 const interrupt = new AbortController();
@@ -52,7 +59,7 @@ process.exitCode = await runGenerate(process.argv.slice(2), {
       });
       const { adapter } = device.report;
       return {
-        lm,
+        lm: args.select === "double-sparsity" && !args.profile ? await calibrated(lm, args, signal) : lm,
         device: adapter.startsWith(device.kind) ? adapter : `${device.kind}: ${adapter}`,
         close: () => device.dispose(),
       };

@@ -55,7 +55,8 @@ export const GENERATE_HELP =
   --top-k N  --top-p X  --min-p X  --repetition-penalty X  --seed N
   --cache KIND       how keys and values are kept: ${CACHES.join(", ")} (default: dense)
   --select METHOD    read only a part of them: ${SELECTORS.join(", ")}
-  --profile FILE     what double-sparsity (label channels) or lserve (scores of heads) was calibrated to
+  --profile FILE     what double-sparsity (label channels; default: calibrated to the prompt) or lserve (scores of
+                     heads) was calibrated to
   --device KIND      webgpu, wasm or reference (default: the fastest that works)
   --threads N        threads to compute with (default: as many as help)
   --help             this text
@@ -107,8 +108,11 @@ export function readGenerateArgs(argv: readonly string[]): GenerateArgs | "help"
   };
   const cache = oneOf("cache", values.cache, CACHES);
   const select = oneOf("select", values.select, SELECTORS);
-  if ((select === "double-sparsity" || select === "lserve") !== (values.profile !== undefined)) {
-    throw new UsageError("--select double-sparsity or lserve and --profile FILE need each other");
+  if (select === "lserve" && values.profile === undefined) {
+    throw new UsageError("--select lserve needs --profile FILE, the scores of the model's heads");
+  }
+  if (values.profile !== undefined && select !== "lserve" && select !== "double-sparsity") {
+    throw new UsageError("--profile FILE is for --select double-sparsity or lserve");
   }
   return {
     model: values.model,

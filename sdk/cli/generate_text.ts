@@ -7,7 +7,7 @@ import { generate, type Usage } from "../lm/generate.ts";
 import type { LanguageModel } from "../lm/language_model.ts";
 import type { Prompt } from "../lm/prompt.ts";
 import { UsageError } from "./args.ts";
-import { GENERATE_HELP, type GenerateArgs, type ModelArgs, readGenerateArgs } from "./generate_args.ts";
+import { GENERATE_HELP, type GenerateArgs, readGenerateArgs } from "./generate_args.ts";
 import { oneLine } from "./one_line.ts";
 
 /** A loaded model, the device that it runs on, and how to let both go. */
@@ -23,7 +23,7 @@ export interface GenerateSession {
 /** Everything that `generate` touches outside of itself. */
 export interface GenerateDependencies {
   /** Loads a model on a device. */
-  open(args: ModelArgs, signal: AbortSignal): Promise<GenerateSession>;
+  open(args: GenerateArgs, signal: AbortSignal): Promise<GenerateSession>;
   /** Writes to standard output. */
   print(text: string): void;
   /** Writes to standard error. */
@@ -82,7 +82,7 @@ async function goOn(
   let printed = "";
   let usage: Usage | undefined;
   try {
-    for await (const piece of generate(lm, promptOf(args), options)) {
+    for await (const piece of generate(lm, promptOf(args.prompt), options)) {
       const ids = piece.ids.map((id) => `${id}`).join(" ");
       const text = lm.tokenizer ? piece.text : printed !== "" && ids !== "" ? ` ${ids}` : ids;
       if (text !== "") print(printed = text);
@@ -95,7 +95,8 @@ async function goOn(
   if (usage) print(`${summary(usage, device)}\n`);
 }
 
-function promptOf({ prompt }: GenerateArgs): Prompt {
+/** The prompt as a model takes it. */
+export function promptOf(prompt: GenerateArgs["prompt"]): Prompt {
   if ("text" in prompt) return prompt.text;
   return "ids" in prompt ? prompt.ids : [{ role: "user", content: prompt.chat }];
 }

@@ -23,8 +23,7 @@ const CLASSES = ["a", "b", "c"] as const;
  */
 export function generateTable(rows: number, seed = 0): GeneratedTable {
   const next = mulberry32(seed);
-  const normal = (): number =>
-    Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const matrix = (n: number, k: number): number[][] =>
     Array.from({ length: n }, () => Array.from({ length: k }, normal));
   const layer = (weights: number[][], x: readonly number[]): number[] =>

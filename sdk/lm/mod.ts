@@ -7,7 +7,7 @@ export { calibrate, type CalibrateOptions } from "./calibrate.ts";
 export { CausalLM, type CausalLMOptions, type LogitsOptions } from "./causal_lm.ts";
 export type { ChatTemplate, Message } from "./chat_template.ts";
 export type { DecoderConfig, Family, RopeConfig, RopeScaling } from "./config.ts";
-export type { Heads } from "./decoder.ts";
+export type { Heads as LayerHeads } from "./decoder.ts";
 export { DecoderSequence } from "./decoder_sequence.ts";
 export { generate, generateMany, type IndexedPiece, type Piece, type Usage } from "./generate.ts";
 export type { GenerateManyOptions, GenerateOptions } from "./generate_options.ts";

@@ -17,6 +17,8 @@ export interface BlockGrid {
   readonly blockQ: number;
   /** Keys per tile. */
   readonly tileK: number;
+  /** Whether no row block lists a tile after its last row. @default true */
+  readonly causal?: boolean;
 }
 
 /**
@@ -35,16 +37,16 @@ export function alignedRows(lq: number, lk: number, blockSize: number): number {
 }
 
 /**
- * Tiles of a causal pattern.
+ * Tiles of a pattern.
  *
  * @param d Receives the lists.
  * @param keys A number for every head; heads with the same number have the same pattern.
- * @param sees Whether the rows of a block, the first of which has position `first`, need key tile `j`. Tiles after the last row are never listed.
+ * @param sees Whether the rows of a block, the first of which has position `first`, need key tile `j`.
  * @returns i32 [heads, nQ, T], or [1, nQ, T] if all heads agree: first key of each tile, ascending, then -1.
  */
 export function blockTiles(
   d: Device,
-  { lq, lk, blockQ, tileK }: BlockGrid,
+  { lq, lk, blockQ, tileK, causal = true }: BlockGrid,
   keys: readonly number[],
   sees: (key: number, j: number, first: number) => boolean,
 ): Tensor {
@@ -53,7 +55,7 @@ export function blockTiles(
   const lists = distinct.flatMap((key) =>
     Array.from({ length: blocks }, (_, n) => {
       const first = n * blockQ + lk - lq;
-      const last = Math.min(first + blockQ, lk) - 1;
+      const last = (causal ? Math.min(first + blockQ, lk) : lk) - 1;
       const list: number[] = [];
       for (let j = 0; j * tileK <= last; j++) if (sees(key, j, first)) list.push(j * tileK);
       return list;

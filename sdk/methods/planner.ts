@@ -62,7 +62,7 @@ export interface Sizes {
 export interface Draft {
   readonly blockQ: number;
   readonly tileK: number;
-  /** @default true */
+  /** @default what the planner says of all its plans */
   readonly causal?: boolean;
   readonly parts: PlanParts;
 }
@@ -75,10 +75,12 @@ export type Note = (name: string, tensor: Tensor) => Tensor;
  *
  * @param draft Gets a scope that ends with the call, q, k (float32) and their sizes; returns lists, or "dense" where the method does not apply.
  * Last it gets the layer that the caller named, if any.
+ * @param options Whether plans are causal, dense ones too; by default they are.
  */
 export function planner(
   name: string,
   draft: (d: Scope, q: Tensor, k: Tensor, sizes: Sizes, note: Note, layer?: number) => Draft | "dense",
+  { causal: always = true }: { readonly causal?: boolean } = {},
 ): Planner {
   return {
     name,
@@ -93,8 +95,8 @@ export function planner(
       const keys = k.dtype === "f16" ? cast(scope, k, "f32") : k;
       const empty = heads === 0 || lq === 0 || lk === 0 || sizes.headDim === 0;
       const made = empty ? "dense" : draft(scope, q, keys, sizes, note, state?.layer);
-      if (made === "dense") return densePlan({ heads, lq, lk, causal: true });
-      const { parts, blockQ, tileK, causal = true } = made;
+      if (made === "dense") return densePlan({ heads, lq, lk, causal: always });
+      const { parts, blockQ, tileK, causal = always } = made;
       return planOf(device, { heads, lq, lk, blockQ, tileK, causal }, parts);
     },
   };

@@ -5,6 +5,7 @@
  */
 import { attendCache, decode, KVCache, type Storage } from "../../sdk/cache/mod.ts";
 import {
+  binary, groupMean, repeat,
   concat,
   type Device,
   gather,
@@ -48,7 +49,7 @@ export async function cacheKeys(
   using scope = d.scope();
   const half = (from: number): Tensor =>
     scoped(scope, (s) => headsFirst(s, slice(s, keys, 2, from, from + width), headDim));
-  cache.append(half(0), half(width));
+  cache.append(centred(scope, half(0)), half(width));
   await cache.settle();
   return cache;
 }
@@ -111,7 +112,7 @@ export async function rankChannels(
   const profile = await doubleSparsity.calibrate(scope, {
     layer,
     q: headsFirst(scope, projectQueries(scope, block, rows, config.norm_first), headDim),
-    k: headsFirst(scope, keys, headDim),
+    k: centred(scope, headsFirst(scope, keys, headDim)),
   });
   const key = profileKey(layer, channelSource);
   return { [key]: profile[key]! };
@@ -137,4 +138,10 @@ function headsFirst(d: Device, x: Tensor, headDim: number): Tensor {
     const apart = transpose(s, s.view(x, [batch, n, heads, headDim]), [0, 2, 1, 3]);
     return s.view(apart, [batch * heads, n, headDim]);
   });
+}
+
+function centred(d: Device, k: Tensor): Tensor {
+  if ((globalThis as any).NOCENTRE) return k;
+  const n = k.shape[1]!;
+  return scoped(d, (s) => binary(s, "sub", k, repeat(s, groupMean(s, k, n), 1, n)));
 }

@@ -83,12 +83,14 @@ class Run:
             self.restore(Path(args.resume))
 
     def restore(self, folder):
-        """Go on from a saved state; the schedule begins anew."""
+        """Go on from a saved state; the schedule begins anew, and without moments.pt the optimiser does, too."""
         state = torch.load(folder / "weights.pt", map_location="cpu")
         self.model.load_state_dict(state["weights"])
         self.step = self.first = state["step"]
         self.tokens, self.past = state["tokens"], state["runs"]
         self.curriculum = Curriculum(self.args.lengths, stage=min(state["stage"], len(self.args.lengths) - 1))
+        if not (folder / "moments.pt").exists():
+            return
         moments = torch.load(folder / "moments.pt", map_location="cpu")
         for p, (m, v) in zip(self.parameters(), moments, strict=True):
             self.optimizer.state[p] = {"step": torch.tensor(float(self.step), device=self.device if self.device.type == "cuda" else "cpu"),
