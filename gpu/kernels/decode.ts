@@ -79,10 +79,9 @@ const merge: Kernel = {
   params: { heads: "u", chunks: "u", merge: "u", outBase: "u", lseBase: "u" },
 };
 
-/** Threads of a workgroup that reads rows, and query heads that it owns at most; those of one that unpacks bitmaps. */
+/** Threads of a workgroup that reads rows, and query heads that it owns at most. */
 const READERS = 128;
 const MOST_HEADS = 8;
-const MOST_OF_BITMAP = 4;
 /** Scores of a slot in a round at most, and rows. */
 const SCORES = 16;
 const DEEP = 8;
@@ -147,7 +146,7 @@ function whole(
   // Query heads with a list each share nothing.
   const shared = op.list !== 0 && op.lists === op.heads ? 1 : 2 ** Math.ceil(Math.log2(group));
   const packed = unpacks(op, caps, spans, shared);
-  const { r, groups: step, constants } = packed ?? reads(op, spans, shared);
+  const { r, tokens: step, constants } = packed ?? reads(op, spans, shared);
   const pairs = kvHeads * Math.ceil(group / r);
   const most = Math.floor(caps.maxBinding / (16 * heads * (d4 + 1)));
   if (most === 0) throw tooLarge("decode", caps.maxBinding, "parts", 16 * heads * (d4 + 1));
@@ -208,10 +207,10 @@ function whole(
   }];
 }
 
-/** The variant of a kernel: the query heads of a workgroup, and tokens that chunks are multiples of. */
+/** The variant of a kernel: the query heads of a workgroup, and the tokens of a round. */
 interface Variant {
   readonly r: number;
-  readonly groups: number;
+  readonly tokens: number;
   readonly constants: Dispatch["constants"];
 }
 
@@ -222,11 +221,11 @@ function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number
   const even = [k.base, v.base, op.kHead, op.vHead].every((n) => n % 2 === 0);
   if (!whole || !even || ![64, 128, 256, 512].includes(headDim)) return undefined;
   const bytes = (r: number): number => 4 * (65 * 32 + 6 * headDim + r * (headDim + 128));
-  const r = [4, 2, 1].find((r) => r <= shared && r <= MOST_OF_BITMAP && bytes(r) <= caps.workgroupBytes);
+  const r = [4, 2, 1].find((r) => r <= shared && bytes(r) <= caps.workgroupBytes);
   if (r === undefined) return undefined;
   return {
     r,
-    groups: 64,
+    tokens: 64,
     constants: {
       D: headDim,
       R: r,
@@ -239,14 +238,13 @@ function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number
 
 /** How rows are read one by one. */
 function reads(op: OpOf<"decode">, { k, v }: Spans, shared: number): Variant {
-  const { headDim } = op;
   const r = Math.min(MOST_HEADS, shared);
   const form = formOf(op, r <= MOST_HEADS / 2, [k.base, v.base, op.kHead, op.vHead]);
   const lanes = lanesOf("decode", form, Math.max(4, 2 * r), READERS);
   const deep = Math.min(DEEP, SCORES / r);
   return {
     r,
-    groups: READERS / lanes * deep,
+    tokens: READERS / lanes * deep,
     constants: {
       THREADS: READERS,
       LANES: lanes,

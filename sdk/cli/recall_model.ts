@@ -9,8 +9,9 @@ import { parseArgs } from "node:util";
 import { bitmap } from "../cache/bitmap.ts";
 import type { Storage } from "../cache/storage.ts";
 import { type DeviceKind, openDevice } from "../device/mod.ts";
+import { calibrate } from "../lm/calibrate.ts";
 import { CausalLM } from "../lm/causal_lm.ts";
-import { answerQuestions, calibrateOn, densePrompt } from "../lm/recall/evaluate.ts";
+import { answerQuestions, densePrompt } from "../lm/recall/evaluate.ts";
 import { recallCapacity, type RecallTask, type RecallText, recallText } from "../lm/recall/tasks.ts";
 import { doubleSparsity } from "../methods/double_sparsity.ts";
 import type { Selector } from "../methods/selector.ts";
@@ -89,7 +90,8 @@ async function run(options: Options): Promise<void> {
   const calibration = TASKS.map(({ task }, i) =>
     recallText({ task, tokens: 512, statements: 16, seed: 1_000_000 + i }).ids
   );
-  const profile = await calibrateOn(model, device, calibration);
+  using loaded = await CausalLM.load(model, { device, prefill: densePrompt });
+  const profile = await calibrate(loaded, calibration);
   const select = doubleSparsity({ profile, denseLayers });
   const settings: Setting[] = [
     { name: "dense" },
@@ -99,7 +101,7 @@ async function run(options: Options): Promise<void> {
   ];
   const cells: Cell[] = [];
   for (const { name: setting, ...attends } of settings) {
-    using lm = await CausalLM.load(model, { device, prefill: densePrompt, ...attends });
+    using lm = loaded.with({ prefill: densePrompt, ...attends });
     for (const length of options.lengths) {
       for (const task of TASKS.keys()) {
         cells.push({

@@ -80,7 +80,7 @@ export const sparsifiner: Method<SparsifinerOptions> = method({
       throw new RangeError(
         `Cannot plan sparsifiner: "layer" is ${layer}, expected a number below ${layers.length}, that of the predictors`,
       );
-    });
+    }, { causal: false });
   },
 });
 
@@ -98,9 +98,12 @@ function draft(
   predictor: SparsifinerPredictor,
   basisValues: Float32Array,
   options: SparsifinerOptions,
-): Draft {
+): Draft | "dense" {
   predictor.check(q, k);
   const { tokens, vectors } = predictor.sizes;
+  const budget = Math.ceil(options.attnKeepRate * tokens);
+  if (options.scoreUseTopk && budget >= tokens) return "dense";
+
   const coef = note("coef", sparsifinerForward(d, uploadPredictor(d, predictor), q, k).coef);
   const wanted = options.coefUseTopk
     ? mark(d, topk(d, coef, Math.min(options.coefTopk, vectors)).indices, vectors)
@@ -108,7 +111,6 @@ function draft(
   const sparse = reshape(d, note("coef_sparse", mul(d, coef, wanted)), [heads * (tokens - 1), vectors]);
   const basis = d.tensor(basisValues, [tokens, vectors]);
 
-  const budget = Math.ceil(options.attnKeepRate * tokens);
   // Lists of one query each leave most of a GPU's workgroup idle; without a budget they would be as large as the map.
   const lists = options.scoreUseTopk && d.kind !== "webgpu";
   const rows = Math.max(1, Math.floor(CHUNK / tokens));
@@ -122,10 +124,11 @@ function draft(
         : binary(s, "greater", score, full(s, [1], options.scoreThreshold));
       return lists ? compact(s, cast(s, seen, "i32"), { capacity: budget }).indices : maskBits(s, seen);
     }));
-  const chosen = reshape(d, concat(d, chunks, 0), [heads, tokens - 1, -1]);
+  const width = lists ? budget : Math.ceil(tokens / 32);
+  const chosen = reshape(d, concat(d, chunks, 0), [heads, tokens - 1, width]);
   return lists
-    ? { blockQ: 1, tileK: tokens, causal: false, parts: listParts(d, chosen, tokens) }
-    : { blockQ: ROWS, tileK: tokens, causal: false, parts: bitParts(d, chosen, tokens) };
+    ? { blockQ: 1, tileK: tokens, parts: listParts(d, chosen, tokens) }
+    : { blockQ: ROWS, tileK: tokens, parts: bitParts(d, chosen, tokens) };
 }
 
 /** A list of keys [heads, N - 1, budget] for every query but the first, which sees one tile of all keys. */

@@ -5,7 +5,7 @@
  */
 import { attendCache, decode, KVCache, type Storage } from "../../sdk/cache/mod.ts";
 import {
-  binary, groupMean, repeat,
+  binary, add, groupMean, repeat,
   concat,
   type Device,
   gather,
@@ -49,7 +49,9 @@ export async function cacheKeys(
   using scope = d.scope();
   const half = (from: number): Tensor =>
     scoped(scope, (s) => headsFirst(s, slice(s, keys, 2, from, from + width), headDim));
-  cache.append(centred(scope, half(0)), half(width));
+  const v = half(width);
+  (cache as any).mean = groupMean(d, v, n);
+  cache.append(centred(scope, half(0)), centred(scope, v));
   await cache.settle();
   return cache;
 }
@@ -72,7 +74,7 @@ export async function readCache(
   const { heads, headDim } = cache;
   if (!select) {
     return scoped(d, (s) => {
-      const out = attendCache(s, headsFirst(s, q, headDim), cache, { causal: false });
+      const out = add(s, attendCache(s, headsFirst(s, q, headDim), cache, { causal: false }), repeat(s, (cache as any).mean, 1, m));
       const apart = s.view(out, [batch, heads / batch, m, headDim]);
       return reshape(s, transpose(s, apart, [0, 2, 1, 3]), q.shape);
     });
@@ -83,7 +85,7 @@ export async function readCache(
     await d.flush(signal);
     rows.push(scoped(scope, (s) => {
       const row = s.view(slice(s, q, 1, i, i + 1), [heads, 1, headDim]);
-      return s.view(decode(s, row, cache, { select }), [batch, 1, width]);
+      return add(s, s.view(decode(s, row, cache, { select }), [batch, 1, width]), s.view((cache as any).mean, [batch, 1, width]));
     }));
   }
   return scope.keep(concat(scope, rows, 1));

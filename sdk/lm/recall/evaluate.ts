@@ -3,15 +3,10 @@
  *
  * @module
  */
-import type { Device } from "../../device/mod.ts";
 import { concat } from "../../device/ops/concat.ts";
 import type { Tensor } from "../../device/tensor.ts";
-import type { DoubleSparsityProfile } from "../../methods/double_sparsity_profile.ts";
-import { doubleSparsity } from "../../methods/double_sparsity.ts";
 import { type Planner, planner } from "../../methods/planner.ts";
-import { CausalLM } from "../causal_lm.ts";
 import type { LanguageModel } from "../language_model.ts";
-import type { ModelSource } from "../open_model.ts";
 import type { RecallText } from "./tasks.ts";
 
 /** Dense attention of the whole prompt at once, before storage rounds or prunes anything. */
@@ -83,36 +78,4 @@ function best(values: ArrayLike<number>, from: number, count: number): number {
   let found = 0;
   for (let i = 1; i < count; i++) if (values[from + i]! > values[from + found]!) found = i;
   return found;
-}
-
-/**
- * Finds the label channels of a model for Double Sparsity, from its queries and keys on some texts.
- *
- * @param source The model.
- * @param device What computes.
- * @param texts Token ids of each text.
- * @returns The profile.
- */
-export async function calibrateOn(
-  source: ModelSource,
-  device: Device,
-  texts: readonly Int32Array[],
-): Promise<DoubleSparsityProfile> {
-  using scope = device.scope();
-  const samples: { layer: number; q: Tensor; k: Tensor }[] = [];
-  const capture: Planner = {
-    name: "capture",
-    plan: (d, q, k, state) => {
-      // The model frees its own.
-      samples.push({ layer: state?.layer ?? 0, q: concat(scope, [q], 0), k: concat(scope, [k], 0) });
-      return densePrompt.plan(d, q, k);
-    },
-  };
-  using lm = await CausalLM.load(source, { device, prefill: capture });
-  for (const ids of texts) {
-    const sequence = lm.sequence();
-    (await lm.prefill(sequence, ids)).dispose();
-    sequence.dispose();
-  }
-  return await doubleSparsity.calibrate(device, samples);
 }

@@ -83,14 +83,21 @@ impl Codes {
                     } else {
                         I32x4::new(rows.map(|row| word(data, (row * groups * words + w) * 4)))
                     };
-                    let last = 32 / BITS - 1;
-                    for i in 0..=last {
-                        let code =
-                            if i == last { codes.shr_u(32 - BITS as u32) } else { codes.and(masks[i]) };
-                        let code = code.to_float();
-                        for h in 0..H {
-                            let q = q.q.row(h).read().splat(w * 32 / BITS + i);
-                            dots[h][i % 2] = code.madd(q, dots[h][i % 2]);
+                    // Written out, since the compiler leaves a loop over them as it is.
+                    let last = codes.shr_u(32 - BITS as u32);
+                    let code = |i: usize| if i + 1 == 32 / BITS { last } else { codes.and(masks[i]) };
+                    for h in 0..H {
+                        let q = q.q.row(h).read().from(w * 32 / BITS);
+                        let [even, odd] = &mut dots[h];
+                        let mut pair = |i: usize| {
+                            *even = code(i).to_float().madd(q.splat(i), *even);
+                            *odd = code(i + 1).to_float().madd(q.splat(i + 1), *odd);
+                        };
+                        pair(0);
+                        pair(2);
+                        if BITS == 4 {
+                            pair(4);
+                            pair(6);
                         }
                     }
                 }

@@ -96,8 +96,7 @@ impl Queries {
         each(&|scores, j| scores.put(j, F32x4::splat(0.0)));
         for c in (0..dim).step_by(STAGED) {
             tiles.columns(block, c, stage.halves());
-            let columns = Places::staged(STAGED, TILE);
-            mix_near(stage.halves().read(), columns, TILE, q.columns(c), heads, out);
+            mix_near(stage.halves().read(), STAGED, TILE, TILE, q.columns(c), heads, out);
         }
         each(&|scores, j| scores.put(j, scores.read().four(j).mul(F32x4::splat(lift))));
     }

@@ -2,7 +2,7 @@
 
 use super::element::{Element, mask};
 use super::places::Places;
-use super::{Matrix, sets};
+use super::{Matrix, STAGED, sets};
 use crate::simd::{F32x4, I32x4};
 use crate::view::View;
 
@@ -18,54 +18,75 @@ pub fn mix<T: Element>(v: View<T>, rows: Places, width: usize, weights: Matrix, 
     });
 }
 
-/// `mix` for rows that are near: columns one after the other.
+/// Adds `n` (at most `STAGED`) rows of a stage, `stride` elements apart, as `mix` does, but columns one after the other.
 pub fn mix_near<T: Element>(
     v: View<T>,
-    rows: Places,
+    n: usize,
+    stride: usize,
     width: usize,
     weights: Matrix,
     heads: usize,
     sums: Matrix,
 ) {
+    let stage = Near { v, n, stride, width };
     sets(heads, |first, size| {
         let (weights, sums) = (weights.rows(first), sums.rows(first));
-        let mut d = 0;
-        while d < width {
-            let sums = sums.columns(d);
-            d += match ((width - d) / 4, size) {
-                (2.., 4) => mix_columns::<T, 2, 4>(v, rows, d, 8, weights, sums),
-                (4.., 2) => mix_columns::<T, 4, 2>(v, rows, d, 16, weights, sums),
-                (8.., 1) => mix_columns::<T, 8, 1>(v, rows, d, 32, weights, sums),
-                (_, 4) => mix_columns::<T, 1, 4>(v, rows, d, width - d, weights, sums),
-                (_, 2) => mix_columns::<T, 1, 2>(v, rows, d, width - d, weights, sums),
-                _ => mix_columns::<T, 1, 1>(v, rows, d, width - d, weights, sums),
-            };
+        match size {
+            4 => near_set::<T, 2, 4>(stage, weights, sums),
+            2 => near_set::<T, 4, 2>(stage, weights, sums),
+            _ => near_set::<T, 8, 1>(stage, weights, sums),
         }
     });
 }
 
-/// `mix_near` for H heads and C vectors of the columns from `d` on; gives how many columns these are.
-#[inline(never)]
-fn mix_columns<T: Element, const C: usize, const H: usize>(
+/// Rows of a stage.
+#[derive(Clone, Copy)]
+struct Near<T> {
     v: View<T>,
-    rows: Places,
-    d: usize,
+    n: usize,
+    stride: usize,
     width: usize,
-    weights: Matrix,
+}
+
+/// `mix_near` for H heads, C vectors of columns at a time.
+#[inline(never)]
+fn near_set<T: Element, const C: usize, const H: usize>(stage: Near<T>, weights: Matrix, sums: Matrix) {
+    // Side by side, so that one address is enough for all heads.
+    let weights: [[f32; H]; STAGED] = std::array::from_fn(|j| {
+        std::array::from_fn(|h| if j < stage.n { weights.row(h).read().at(j) } else { 0.0 })
+    });
+    let mut d = 0;
+    while d + 4 * C <= stage.width {
+        near_columns::<T, C, H>(stage, d, 4, &weights, sums.columns(d));
+        d += 4 * C;
+    }
+    while d < stage.width {
+        near_columns::<T, 1, H>(stage, d, (stage.width - d).min(4), &weights, sums.columns(d));
+        d += 4;
+    }
+}
+
+/// C vectors of the columns from `d` on, of which the last has `last`.
+#[inline(always)]
+fn near_columns<T: Element, const C: usize, const H: usize>(
+    Near { v, n, stride, .. }: Near<T>,
+    d: usize,
+    last: usize,
+    weights: &[[f32; H]; STAGED],
     sums: Matrix,
-) -> usize {
+) {
     let mask = mask();
-    let weights: [View<f32>; H] = std::array::from_fn(|h| weights.row(h).read());
+    let v = v.from(d);
     let mut all: [[F32x4; C]; H] =
         std::array::from_fn(|h| std::array::from_fn(|c| sums.row(h).read().four(4 * c)));
-    for j in 0..rows.n {
-        let start = rows.element(j) + d;
+    for (j, weights) in weights.iter().enumerate().take(n) {
         let row: [F32x4; C] = std::array::from_fn(|c| match C {
-            1 => T::part(mask, v, start, width),
-            _ => T::four(mask, v, start + 4 * c),
+            1 => T::part(mask, v, j * stride, last),
+            _ => T::four(mask, v, j * stride + 4 * c),
         });
         for h in 0..H {
-            let weight = weights[h].splat(j);
+            // SAFETY: a reference can be read.
+            let weight = unsafe { F32x4::load_splat(&weights[h]) };
             for c in 0..C {
                 all[h][c] = weight.madd(row[c], all[h][c]);
             }
@@ -74,7 +95,6 @@ fn mix_columns<T: Element, const C: usize, const H: usize>(
     for h in 0..H {
         (0..C).for_each(|c| sums.row(h).put(4 * c, all[h][c]));
     }
-    width.min(4 * C)
 }
 
 /// `mix` for H heads, R rows at a time, which are as far apart as those of `dots`.

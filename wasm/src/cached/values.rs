@@ -25,15 +25,13 @@ pub fn add(
         Rows::Codes(codes) => {
             for (first, part) in places.parts(STAGED) {
                 (0..part.n).for_each(|j| codes.load(part.at(j), stage.floats().from(j * dim)));
-                let rows = Places::staged(part.n, dim);
-                mix_near(stage.floats().read(), rows, dim, weights.columns(first), heads, sums);
+                mix_near(stage.floats().read(), part.n, dim, dim, weights.columns(first), heads, sums);
             }
         }
         Rows::Tiles(tiles) => {
             for (first, part) in places.parts(STAGED) {
                 (0..part.n).for_each(|j| tiles.load(part.at(j), stage.halves().from(j * dim)));
-                let rows = Places::staged(part.n, dim);
-                mix_near(stage.halves().read(), rows, dim, weights.columns(first), heads, sums);
+                mix_near(stage.halves().read(), part.n, dim, dim, weights.columns(first), heads, sums);
             }
         }
     }

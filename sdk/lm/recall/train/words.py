@@ -74,7 +74,7 @@ def tokenizer_config():
 def write_tokenizer(folder):
     """Write both files into a folder."""
     for name, content in (("tokenizer.json", tokenizer()), ("tokenizer_config.json", tokenizer_config())):
-        (Path(folder) / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (Path(folder) / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
