@@ -21,7 +21,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "gpu": BASE,
   "wasm": BASE,
   "sdk/attention": BASE,
-  "sdk/methods/golden": ["sdk/train", ...METHODS],
+  "sdk/methods/golden": ["sdk/compare", "sdk/train", ...METHODS],
   "sdk/methods": ATTENTION,
   "sdk/cache": ["sdk/methods", ...ATTENTION],
   "sdk/compare": ["sdk/testing", ...METHODS],

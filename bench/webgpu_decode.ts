@@ -36,19 +36,24 @@ const { adapter, variants } = backend.report;
 const next = random(7);
 const rows: Row[] = [];
 
-/** Median of the GPU's time of one step. */
-async function time(run: (d: Device) => void, steps = STEPS, runs = 5): Promise<number> {
-  const times: number[] = [];
-  for (let n = 0; n < runs + 2; n++) {
+/** An idle GPU runs at a low clock; it takes so many milliseconds of work until its clock is that of a busy one. */
+const WARM_UP = 400;
+
+/** Median of the GPU's time of one step, once the GPU is awake. */
+async function time(run: (d: Device) => void, steps = STEPS, runs = 9): Promise<number> {
+  const some = async (): Promise<number> => {
     using scope = device.scope();
-    times.push(await backend.time(() => {
+    return await backend.time(() => {
       for (let step = 0; step < steps; step++) {
         using inner = scope.scope();
         run(inner);
       }
-    }) / steps);
-  }
-  return spread(times.slice(2)).median;
+    }) / steps;
+  };
+  for (const begin = performance.now(); performance.now() - begin < WARM_UP;) await Promise.all([some(), some(), some(), some()]);
+  const times: number[] = [];
+  for (let n = 0; n < runs; n++) times.push(await some());
+  return spread(times).median;
 }
 
 function add(what: string, ms: number, beside: string): void {

@@ -6,10 +6,11 @@
 import { OrionMSPClassifier } from "../../tabular/mod.ts";
 import { captureAttention } from "../compare/capture.ts";
 import { diffusionLogits } from "../compare/diffusion_lm.ts";
-import type { Sample } from "../compare/structured.ts";
+import { digitsLogits, digitsPredictors } from "../compare/digits_vit.ts";
+import type { VisionSample } from "../compare/vision_lineup.ts";
 import { createDevice } from "../device/mod.ts";
 import { openWasm } from "../../wasm/mod.ts";
-import { integers } from "../golden/check.ts";
+import { floats, integers } from "../golden/check.ts";
 import { readSafetensors } from "../weights/safetensors.ts";
 import { readBytes } from "./node_files.ts";
 import { labelsOf, pick, readTable } from "./table.ts";
@@ -20,12 +21,14 @@ const LEAST = 64;
 /**
  * Captures the last self-attention of a model.
  *
- * @param model orion: the bundled tabular model while it fits a bundled table; diffusion: a small language model that copies masked tokens.
+ * @param model orion: the bundled tabular model while it fits a bundled table; diffusion: a small language model that copies masked tokens;
+ * digits: a small vision transformer that reads one.
  */
-export async function capturedSample(model: "orion" | "diffusion"): Promise<Sample> {
+export async function capturedSample(model: "orion" | "diffusion" | "digits"): Promise<VisionSample> {
   const { backend } = await openWasm({ threads: 1 });
   const capture = captureAttention(backend, ({ lq, lk }) => lq === lk && lk >= LEAST);
   using device = createDevice(capture.backend);
+  let known: Partial<VisionSample> = {};
   if (model === "orion") {
     const table = new URL("../../examples/data/breast_cancer.csv", import.meta.url);
     const read = await readTable({ readFile: readBytes }, table, "diagnosis");
@@ -35,10 +38,13 @@ export async function capturedSample(model: "orion" | "diffusion"): Promise<Samp
     const classifier = await OrionMSPClassifier.load({ device });
     await classifier.fit(x, y);
     classifier.dispose();
+  } else if (model === "digits") {
+    const { file, params } = await fixture("vision-digits");
+    const pixels = floats(file, "images").slice(0, params.tokens - 1).map((value) => value / 16);
+    await digitsLogits(device, file, params, pixels).read();
+    known = { causal: false, predictor: digitsPredictors(file, params).at(-1)! };
   } else {
-    const url = new URL("../compare/testdata/vision-dlm.safetensors", import.meta.url);
-    const file = readSafetensors(await readBytes(url));
-    const params = JSON.parse(file.metadata["params"]!);
+    const { file, params } = await fixture("vision-dlm");
     const truth = Array.from(integers(file, "sequences").slice(0, params.prompt_len));
     await diffusionLogits(device, file, params, [
       ...truth,
@@ -49,5 +55,11 @@ export async function capturedSample(model: "orion" | "diffusion"): Promise<Samp
   if (last === undefined) {
     throw new Error(`Cannot compare on ${model}: it ran no attention of ${LEAST} keys or more`);
   }
-  return last;
+  return { ...last, ...known };
+}
+
+async function fixture(slug: string) {
+  const url = new URL(`../methods/testdata/${slug}.safetensors`, import.meta.url);
+  const file = readSafetensors(await readBytes(url));
+  return { file, params: JSON.parse(file.metadata["params"]!) };
 }

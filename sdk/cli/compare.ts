@@ -9,6 +9,7 @@ import { compareMethods, type Comparison, type Row } from "../compare/compare.ts
 import { lineup } from "../compare/lineup.ts";
 import { plotComparison } from "../compare/plot.ts";
 import { type Sample, structured } from "../compare/structured.ts";
+import { videoSample, visionLineup } from "../compare/vision_lineup.ts";
 import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
 import { capturedSample } from "./captured_sample.ts";
 import { costCurve, curvesModule } from "./cost_curve.ts";
@@ -24,7 +25,9 @@ const HELP = `Compare attention methods on the same queries, keys and values.
   --heads N          query heads (default 8)    --kv-heads N   key heads (default: as many)
   --dim N            columns of a head (default 64)
   --data KIND        structured (default); orion: the last layer of the bundled tabular model on a bundled table;
-                     diffusion: the last layer of a small diffusion language model
+                     diffusion: the last layer of a small diffusion language model; video: a noisy video that attention denoises;
+                     digits: the last layer of a small vision transformer
+  --bidirectional    not causal, with the methods for that (default for video and digits)
   --methods A,B      only these methods
   --device KIND      webgpu, wasm or reference (default: the fastest that works)    --threads N
   --seed N           of the structured data (default 1)
@@ -35,7 +38,8 @@ const HELP = `Compare attention methods on the same queries, keys and values.
 
 Recall and oracle are shares of dense attention's mass on 64 queries per head: what the plan keeps, and what the best keys of the same
 number would. Error is the distance of the output from dense attention's, relative to its norm. Methods with trained or searched settings
-run with neutral ones. Captured attention is not causal in its model; it is cut to be causal here.
+run with neutral ones. Captured attention is not causal in its model; without --bidirectional it is cut
+to be causal here.
 `;
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
@@ -70,7 +74,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function run(device: Device, options: ReturnType<typeof readOptions>): Promise<void> {
   const sample = await sampleOf(options);
-  const all = lineup(sample);
+  const all = sample.causal === false ? await visionLineup(device, sample) : lineup(sample);
   const unknown = options.methods?.find((name) => !Object.hasOwn(all, name));
   if (unknown !== undefined) {
     throw new RangeError(`Cannot compare "${unknown}": known are ${Object.keys(all).join(", ")}`);
@@ -88,7 +92,7 @@ async function run(device: Device, options: ReturnType<typeof readOptions>): Pro
 }
 
 /** The comparison as a table. */
-export function report({ length, heads, headDim, device, denseMs, rows }: Comparison): string {
+export function report({ length, heads, headDim, causal, device, denseMs, rows }: Comparison): string {
   const header = ["method", "density", "recall", "oracle", "error", "plan", "attention", "speed-up"];
   const cells = rows.map((row) => [
     row.method,
@@ -102,7 +106,9 @@ export function report({ length, heads, headDim, device, denseMs, rows }: Compar
   ]);
   const dense = ["dense", percent(1), "1.000", "1.000", "0", "", ms(denseMs), "1.00x"];
   return [
-    `Attention of ${length} tokens, ${heads} heads of ${headDim}, causal (${device})`,
+    `Attention of ${length} tokens, ${heads} heads of ${headDim}, ${
+      causal ? "causal" : "bidirectional"
+    } (${device})`,
     "",
     textTable(header, [dense, ...cells]),
   ].join("\n");
@@ -120,15 +126,17 @@ function ms(time: number): string {
     : `${(time / 1000).toFixed(1)} s`;
 }
 
-function sampleOf(
-  { data, length, heads, kvHeads, dim, seed }: ReturnType<typeof readOptions>,
-): Sample | Promise<Sample> {
-  return data === "structured"
+async function sampleOf(
+  { data, length, heads, kvHeads, dim, seed, bidirectional }: ReturnType<typeof readOptions>,
+): Promise<Sample> {
+  if (data === "video") return videoSample(seed);
+  const sample = data === "structured"
     ? structured({ length, heads, kvHeads, headDim: dim, seed })
-    : capturedSample(data);
+    : await capturedSample(data);
+  return bidirectional ? { ...sample, causal: false } : sample;
 }
 
-const DATA = ["structured", "orion", "diffusion"] as const;
+const DATA = ["structured", "orion", "diffusion", "video", "digits"] as const;
 const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 function readOptions(args: readonly string[]) {
@@ -145,6 +153,7 @@ function readOptions(args: readonly string[]) {
       "threads": { type: "string" },
       "seed": { type: "string", default: "1" },
       "svg": { type: "string" },
+      "bidirectional": { type: "boolean", default: false },
       "json": { type: "boolean", default: false },
       "curves": { type: "boolean", default: false },
       "help": { type: "boolean", default: false },
@@ -172,6 +181,7 @@ function readOptions(args: readonly string[]) {
     threads: values.threads === undefined ? undefined : whole("threads", values.threads),
     seed: whole("seed", values.seed),
     svg: values.svg,
+    bidirectional: values.bidirectional,
     json: values.json,
     curves: values.curves,
     help: values.help,

@@ -10,7 +10,7 @@ import { captureAttention } from "./capture.ts";
 import { diffusionLogits } from "./diffusion_lm.ts";
 
 const file = readSafetensors(
-  new Uint8Array(await readFile(new URL("./testdata/vision-dlm.safetensors", import.meta.url))),
+  new Uint8Array(await readFile(new URL("../methods/testdata/vision-dlm.safetensors", import.meta.url))),
 );
 const params = JSON.parse(file.metadata["params"]!);
 const masked = Array.from(integers(file, "sequences").slice(0, params.prompt_len))

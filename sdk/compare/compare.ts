@@ -38,6 +38,7 @@ export interface Comparison {
   readonly length: number;
   readonly heads: number;
   readonly headDim: number;
+  readonly causal: boolean;
   readonly device: string;
   /** Dense attention, in milliseconds. */
   readonly denseMs: number;
@@ -60,7 +61,7 @@ export interface CompareOptions {
 }
 
 /**
- * Compares planners with causal dense attention on a device.
+ * Compares planners with dense attention on a device, causal if the sample is.
  *
  * @param planners By the name that is shown.
  * @throws What a planner throws; the signal's reason if it is aborted.
@@ -72,7 +73,7 @@ export async function compareMethods(
   options: CompareOptions = {},
 ): Promise<Comparison> {
   const { repeats = 3, queries: count = 64, onRow, signal } = options;
-  const { heads, kvHeads, length, headDim } = sample;
+  const { heads, kvHeads, length, headDim, causal = true } = sample;
   using scope = device.scope();
   const q = scope.tensor(sample.q, [heads, length, headDim]);
   const k = scope.tensor(sample.k, [kvHeads, length, headDim]);
@@ -81,17 +82,17 @@ export async function compareMethods(
     { length: Math.min(count, length) },
     (_, n) => Math.floor((n + 0.5) * length / Math.min(count, length)),
   );
-  const truth = await exactRows(scope, q, k, queries);
-  const dense = attention(scope, q, k, v, { causal: true }).out;
-  const denseMs = await median(scope, repeats, (s) => attention(s, q, k, v, { causal: true }).out);
+  const truth = await exactRows(scope, q, k, queries, causal);
+  const dense = attention(scope, q, k, v, { causal }).out;
+  const denseMs = await median(scope, repeats, (s) => attention(s, q, k, v, { causal }).out);
   const rows: Row[] = [];
   for (const [method, planner] of Object.entries(planners)) {
     signal?.throwIfAborted();
     using inner = scope.scope();
     const plan = planner.plan(inner, q, k);
-    const { out } = attention(inner, q, k, v, { plan, causal: true });
+    const { out } = attention(inner, q, k, v, { plan, causal });
     const error = await distance(inner, out, dense);
-    const attendMs = await median(inner, repeats, (s) => attention(s, q, k, v, { plan, causal: true }).out);
+    const attendMs = await median(inner, repeats, (s) => attention(s, q, k, v, { plan, causal }).out);
     const planMs = await median(inner, repeats, (s) => {
       const made = planner.plan(s, q, k);
       return made.matrix ?? q;
@@ -102,15 +103,16 @@ export async function compareMethods(
     onRow?.(row);
     await device.flush(signal);
   }
-  return { length, heads, headDim, device: device.report.adapter, denseMs, rows };
+  return { length, heads, headDim, causal, device: device.report.adapter, denseMs, rows };
 }
 
-/** Probabilities of some queries [heads][queries][length], by causal dense attention. */
+/** Probabilities of some queries [heads][queries][length], by dense attention. */
 async function exactRows(
   d: Device,
   q: Tensor,
   k: Tensor,
   queries: readonly number[],
+  causal: boolean,
 ): Promise<Float32Array[][]> {
   using s = d.scope();
   const [heads, length, headDim] = q.shape as [number, number, number];
@@ -124,7 +126,7 @@ async function exactRows(
     s.tensor(index, [heads, queries.length]),
   );
   const scores = headScores(s, picked, k, 1 / Math.sqrt(headDim));
-  const lens = s.tensor(Int32Array.from(queries, (i) => i + 1), [queries.length]);
+  const lens = s.tensor(Int32Array.from(queries, (i) => causal ? i + 1 : length), [queries.length]);
   const all = await softmax(s, scores, { lens }).read();
   return Array.from(
     { length: heads },

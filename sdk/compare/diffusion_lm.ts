@@ -4,11 +4,15 @@
  * @module
  */
 import type { Device } from "../device/device.ts";
-import { add } from "../device/ops/binary.ts";
 import { attend } from "../device/ops/attend.ts";
+import { add } from "../device/ops/binary.ts";
 import { gather } from "../device/ops/gather.ts";
 import { layerNorm } from "../device/ops/layer_norm.ts";
 import { linear } from "../device/ops/linear.ts";
+import { reshape } from "../device/ops/reshape.ts";
+import { slice } from "../device/ops/slice.ts";
+import { transpose } from "../device/ops/transpose.ts";
+import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { floats, shapeOf } from "../golden/check.ts";
 import type { SafetensorsFile } from "../weights/safetensors.ts";
@@ -22,7 +26,96 @@ export interface DiffusionLmConfig {
 }
 
 /**
- * Runs the model once.
+ * Attention of a layer: q, k, v [sequences * heads, L, D] to the same shape. The sequences of a batch are heads beside each other, which share nothing.
+ */
+export type DiffusionAttention = (d: Device, q: Tensor, k: Tensor, v: Tensor, layer: number) => Tensor;
+
+/** A model: from tokens [sequences][L] to logits [sequences, L, vocabulary], which the device that it gets receives; without `mix` attention is dense. */
+export type DiffusionLm = (
+  d: Device,
+  ids: readonly (readonly number[])[],
+  mix?: DiffusionAttention,
+) => Tensor;
+
+/**
+ * Uploads a model.
+ *
+ * @param device Receives the weights.
+ * @param file Weights under their names.
+ */
+export function diffusionLm(
+  device: Device,
+  file: SafetensorsFile,
+  config: DiffusionLmConfig,
+): DiffusionLm {
+  const { dim, heads, layers, layernorm_eps: eps } = config;
+  const headDim = dim / heads;
+  const tensor = (name: string): Tensor => device.tensor(floats(file, name), shapeOf(file, name));
+  const affine = (name: string) => {
+    const shape = shapeOf(file, `${name}.weight`) as [number, number];
+    const [weight, bias] = [device.weight(floats(file, `${name}.weight`), shape), tensor(`${name}.bias`)];
+    return (d: Device, x: Tensor, activation: "none" | "gelu" = "none"): Tensor =>
+      linear(d, x, weight, { bias, activation });
+  };
+  const norm = (name: string) => {
+    const [weight, bias] = [tensor(`${name}.weight`), tensor(`${name}.bias`)];
+    return (d: Device, x: Tensor): Tensor => layerNorm(d, x, weight, bias, { eps });
+  };
+  const [embedding, positions] = [tensor("e.weight"), tensor("p")];
+  const blocks = Array.from({ length: layers }, (_, n) => ({
+    n1: norm(`blocks.${n}.n1`),
+    qkv: affine(`blocks.${n}.qkv`),
+    o: affine(`blocks.${n}.o`),
+    n2: norm(`blocks.${n}.n2`),
+    up: affine(`blocks.${n}.m.0`),
+    down: affine(`blocks.${n}.m.2`),
+  }));
+  const [last, head] = [norm("n"), affine("h")];
+
+  return (d, ids, mix) =>
+    scoped(d, (s) => {
+      const [count, length] = [ids.length, ids[0]!.length];
+      const tokens = s.tensor(Int32Array.from(ids.flat()), [count, length]);
+      let x = add(s, gather(s, embedding, tokens), slice(s, positions, 0, 0, length));
+      blocks.forEach((block, layer) => {
+        const qkv = block.qkv(s, block.n1(s, x));
+        const mixed = mix
+          ? byHeads(s, qkv, heads, (q, k, v) => mix(s, q, k, v, layer))
+          : attend(s, qkv, { tensor: qkv, offset: dim }, { tensor: qkv, offset: 2 * dim }, {
+            heads,
+            headDim,
+          });
+        x = add(s, x, block.o(s, mixed));
+        x = add(s, x, block.down(s, block.up(s, block.n2(s, x), "gelu")));
+      });
+      return head(s, last(s, x));
+    });
+}
+
+/** Calls attention with the parts of qkv [sequences, L, 3 * dim] as heads; gives [sequences, L, dim]. */
+function byHeads(
+  s: Device,
+  qkv: Tensor,
+  heads: number,
+  mix: (q: Tensor, k: Tensor, v: Tensor) => Tensor,
+): Tensor {
+  const [count, length, width] = qkv.shape as [number, number, number];
+  const dim = width / 3;
+  const parts = [0, 1, 2].map((part) => {
+    const own = reshape(s, slice(s, qkv, 2, part * dim, (part + 1) * dim), [
+      count,
+      length,
+      heads,
+      dim / heads,
+    ]);
+    return reshape(s, transpose(s, own, [0, 2, 1, 3]), [count * heads, length, dim / heads]);
+  });
+  const mixed = reshape(s, mix(parts[0]!, parts[1]!, parts[2]!), [count, heads, length, dim / heads]);
+  return reshape(s, transpose(s, mixed, [0, 2, 1, 3]), [count, length, dim]);
+}
+
+/**
+ * Runs the model once with dense attention.
  *
  * @param d Receives the logits.
  * @param file Weights under their names.
@@ -35,29 +128,5 @@ export function diffusionLogits(
   config: DiffusionLmConfig,
   ids: readonly number[],
 ): Tensor {
-  const { dim, heads, layers, layernorm_eps: eps } = config;
-  using s = d.scope();
-  const tensor = (name: string): Tensor => s.tensor(floats(file, name), shapeOf(file, name));
-  const dense = (x: Tensor, name: string, activation: "none" | "gelu" = "none"): Tensor => {
-    const weight = s.weight(
-      floats(file, `${name}.weight`),
-      shapeOf(file, `${name}.weight`) as [number, number],
-    );
-    return linear(s, x, weight, { bias: tensor(`${name}.bias`), activation });
-  };
-  const norm = (x: Tensor, name: string): Tensor =>
-    layerNorm(s, x, tensor(`${name}.weight`), tensor(`${name}.bias`), { eps });
-  const positions = s.tensor(floats(file, "p").slice(0, ids.length * dim), [1, ids.length, dim]);
-  let x = add(s, gather(s, tensor("e.weight"), s.tensor(Int32Array.from(ids), [1, ids.length])), positions);
-  for (let n = 0; n < layers; n++) {
-    const block = `blocks.${n}`;
-    const qkv = dense(norm(x, `${block}.n1`), `${block}.qkv`);
-    const mixed = attend(s, qkv, { tensor: qkv, offset: dim }, { tensor: qkv, offset: 2 * dim }, {
-      heads,
-      headDim: dim / heads,
-    });
-    x = add(s, x, dense(mixed, `${block}.o`));
-    x = add(s, x, dense(dense(norm(x, `${block}.n2`), `${block}.m.0`, "gelu"), `${block}.m.2`));
-  }
-  return s.keep(dense(norm(x, "n"), "h"));
+  return scoped(d, (s) => diffusionLm(s, file, config)(s, [ids]));
 }

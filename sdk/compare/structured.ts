@@ -43,6 +43,8 @@ export interface Sample {
   readonly kvHeads: number;
   readonly length: number;
   readonly headDim: number;
+  /** Whether queries see no later key. @default true */
+  readonly causal?: boolean;
   readonly q: Float32Array<ArrayBuffer>;
   readonly k: Float32Array<ArrayBuffer>;
   readonly v: Float32Array<ArrayBuffer>;

@@ -4,6 +4,14 @@
  * @module
  */
 
+/** Where a denoising loop is. */
+export interface DenoisingPlace {
+  /** Denoising step, from 0. */
+  readonly step: number;
+  /** Layer of the model, from 0. @default 0 */
+  readonly layer?: number;
+}
+
 /** What belongs to one layer. */
 interface Entry<T> {
   readonly length: number;
@@ -73,6 +81,11 @@ export class GenerationState<T extends Disposable> implements Disposable {
   /** What a layer keeps. */
   get(layer: number): T | undefined {
     return this.#layers.get(layer)?.value;
+  }
+
+  /** Layers and what they keep, where they keep something. */
+  *[Symbol.iterator](): Generator<readonly [layer: number, value: T]> {
+    for (const [layer, { value }] of this.#layers) if (value) yield [layer, value];
   }
 
   /** Frees everything. */

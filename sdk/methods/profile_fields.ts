@@ -35,12 +35,12 @@ export function readFields(what: string, json: unknown): Fields {
 
 /** A whole number of at least a limit. */
 export function wholeField({ what, values }: Fields, key: string, least = 0): number {
-  return whole(what, `"${key}"`, values[key], least);
+  return whole(what, key, values[key], least);
 }
 
 /** A finite number. */
 export function numberField({ what, values }: Fields, key: string): number {
-  return finite(what, `"${key}"`, values[key]);
+  return finite(what, key, values[key]);
 }
 
 /** A list, item by item. */
@@ -49,7 +49,7 @@ export function listField<Item>(
   key: string,
   read: (item: unknown, where: string) => Item,
 ): Item[] {
-  return list(what, `"${key}"`, values[key], read);
+  return list(what, key, values[key], read);
 }
 
 /** A list that lies at `where` in the file. */
@@ -59,7 +59,7 @@ export function list<Item>(
   value: unknown,
   read: (item: unknown, where: string) => Item,
 ): Item[] {
-  if (!Array.isArray(value)) throw new TypeError(`Cannot use ${what}: ${where} is not a list`);
+  if (!Array.isArray(value)) throw new TypeError(`Cannot use ${what}: "${where}" is not a list`);
   return value.map((item: unknown, i) => read(item, `${where}[${i}]`));
 }
 
@@ -68,13 +68,13 @@ export function whole(what: string, where: string, value: unknown, least = 0, mo
   const number = finite(what, where, value);
   if (Number.isSafeInteger(number) && number >= least && number <= most) return number;
   const range = most < Infinity ? `from ${least} to ${most}` : `of at least ${least}`;
-  throw new RangeError(`Cannot use ${what}: ${where} is ${number}, expected a whole number ${range}`);
+  throw new RangeError(`Cannot use ${what}: "${where}" is ${number}, expected a whole number ${range}`);
 }
 
 /** A finite number that lies at `where` in the file. */
 export function finite(what: string, where: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new TypeError(`Cannot use ${what}: ${where} is ${JSON.stringify(value)}, expected a number`);
+  throw new TypeError(`Cannot use ${what}: "${where}" is ${JSON.stringify(value)}, expected a number`);
 }
 
 function parse(what: string, text: string): unknown {

@@ -7,18 +7,10 @@ import { attention } from "../attention/attention.ts";
 import type { Plan } from "../attention/plan.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { GenerationState } from "./generation_state.ts";
+import { type DenoisingPlace, GenerationState } from "./generation_state.ts";
 import type { SparseDOptions } from "./sparse_d.ts";
 import { sparseDPlanner } from "./sparse_d_plan.ts";
 import { type SparseDSchedule, sparseDSchedule, type SparseDStep } from "./sparse_d_schedule.ts";
-
-/** Where a denoising loop is. */
-export interface DenoisingPlace {
-  /** Denoising step, from 0. */
-  readonly step: number;
-  /** Layer of the model, from 0. @default 0 */
-  readonly layer?: number;
-}
 
 /** What a step gives. */
 export interface SparseDResult {

@@ -46,7 +46,7 @@ export interface SparseVditCalibrateOptions {
   readonly lambda?: number;
   /** Loss above which no sparse mode is taken; in the scale of the mean squared error. @default 1 */
   readonly epsilon?: number;
-  /** Share of tiles, mean over layers and heads, that the modes may compute: the largest epsilon that keeps to it goes before `epsilon`. */
+  /** Share of tiles, mean over layers and heads, that the modes may compute: the smallest epsilon that keeps to it goes before `epsilon`. */
   readonly targetDensity?: number;
   /** Whether errors are divided by the mean square of the head's output, so that epsilon fits other models too. @default false */
   readonly normalise?: boolean;
@@ -185,7 +185,9 @@ async function modeErrors(
       const plan = planOf(d, { heads, lq: length, lk: length, ...draft, causal: false }, draft.parts);
       found = await headSquares(d, attention(d, q, k, v, { plan }).out, dense).read();
     }
-    found.forEach((error, h) => errors[5 * h + mode] = normalise && energy[h]! > 0 ? error / energy[h]! : error);
+    found.forEach((error, h) =>
+      errors[5 * h + mode] = normalise && energy[h]! > 0 ? error / energy[h]! : error
+    );
   }
   if (!errors.every(Number.isFinite)) fail("a query, key or value is not a finite number");
   return errors;

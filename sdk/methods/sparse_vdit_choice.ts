@@ -28,7 +28,7 @@ export function chooseModes(
 }
 
 /**
- * The largest epsilon with which heads keep to a density, by bisection.
+ * The smallest epsilon with which heads keep to a density, by bisection.
  *
  * @param losses [layers * heads][5].
  * @param density Mean share of tiles.
@@ -41,7 +41,8 @@ export function epsilonFor(
 ): number {
   const sparsity = modeSparsity(geometry);
   const densityAt = (epsilon: number): number =>
-    chooseModes(losses, epsilon, geometry).reduce((sum, mode) => sum + 1 - sparsity[mode]!, 0) / losses.length;
+    chooseModes(losses, epsilon, geometry).reduce((sum, mode) => sum + 1 - sparsity[mode]!, 0) /
+    losses.length;
   // Only these values change a choice, and the larger epsilon is, the more heads are sparse.
   const steps = losses.map((loss) => loss[bestOf(loss)]!).sort((a, b) => a - b);
   let [low, high] = [0, steps.length - 1];

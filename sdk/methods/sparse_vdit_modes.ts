@@ -12,11 +12,8 @@ import type { Draft } from "./planner.ts";
 import { table } from "./scores.ts";
 import { checkVideo, type VideoLayout, videoLength } from "./video_layout.ts";
 
-/** What a head computes: everything, nothing, its neighbours, the same place in other frames, or a few key blocks. */
+/** What a head computes, by number: everything, nothing, its neighbours, the same place in other frames, or a few key blocks. */
 export const SPARSE_VDIT_MODES = ["full", "skip", "diagonal", "multiDiagonal", "stripe"] as const;
-
-/** Number of a mode: its place in {@linkcode SPARSE_VDIT_MODES}. */
-export type SparseVditMode = 0 | 1 | 2 | 3 | 4;
 
 /** Layout of the sequence, and how wide the modes are. */
 export interface SparseVditGeometry extends VideoLayout {
@@ -112,8 +109,12 @@ export function draftModes(
   const grid = { lq: length, lk: length, blockQ: blockSize, tileK: blockSize, causal: false };
   // Heads with the same pattern share its lists; stripes are a head's own.
   const keys = modes.map((mode, h) => mode === 4 ? 4 + h : mode);
-  const tiles = blockTiles(d, grid, keys, (key, j, first) =>
-    keepsTile(geometry, Math.min(key, 4), stripes[key - 4] ?? [], first / blockSize, j));
+  const tiles = blockTiles(
+    d,
+    grid,
+    keys,
+    (key, j, first) => keepsTile(geometry, Math.min(key, 4), stripes[key - 4] ?? [], first / blockSize, j),
+  );
   const order = ordersOf(d, geometry, modes);
   return { ...grid, parts: { tiles, qOrder: order, kOrder: order } };
 }

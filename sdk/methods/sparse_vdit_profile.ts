@@ -81,20 +81,24 @@ export function parseSparseVditProfile(json: unknown): SparseVditProfile {
   const layers = listField(fields, "layers", (value, where): SparseVditLayer => {
     const own = readFields(WHAT, value);
     const mode = modes(own.values["mode"], `${where}.mode`);
-    const stripeBlocks = list(WHAT, `${where}.stripeBlocks`, own.values["stripeBlocks"], (row, at) =>
-      list(WHAT, at, row, (block, place) => whole(WHAT, place, block, first, end - 1)));
+    const stripeBlocks = list(
+      WHAT,
+      `${where}.stripeBlocks`,
+      own.values["stripeBlocks"],
+      (row, at) => list(WHAT, at, row, (block, place) => whole(WHAT, place, block, first, end - 1)),
+    );
     const loss = list(WHAT, `${where}.loss`, own.values["loss"], numbers);
     expectRows(`${where}.stripeBlocks`, stripeBlocks.length, mode.length);
     expectRows(`${where}.loss`, loss.length, mode.length);
     stripeBlocks.forEach((row, h) => {
       if (row.some((block, i) => i > 0 && block <= row[i - 1]!)) {
-        throw new RangeError(`Cannot use ${WHAT}: ${where}.stripeBlocks[${h}] does not ascend`);
+        throw new RangeError(`Cannot use ${WHAT}: "${where}.stripeBlocks[${h}]" does not ascend`);
       }
     });
     return { mode, stripeBlocks, loss };
   });
   const { cost, steps } = fields.values;
-  const table = steps === undefined ? undefined : list(WHAT, `"steps"`, steps, (rows, where) => {
+  const table = steps === undefined ? undefined : list(WHAT, "steps", steps, (rows, where) => {
     const step = list(WHAT, where, rows, modes);
     expectRows(where, step.length, layers.length);
     step.forEach((row, l) => expectRows(`${where}[${l}]`, row.length, layers[l]!.mode.length));
@@ -102,7 +106,7 @@ export function parseSparseVditProfile(json: unknown): SparseVditProfile {
   });
   return {
     ...bare,
-    ...(cost !== undefined && { cost: numbers(cost, `"cost"`) }),
+    ...(cost !== undefined && { cost: numbers(cost, "cost") }),
     layers,
     ...(table && { steps: table }),
   };
@@ -144,5 +148,5 @@ export function headGroups(modes: readonly number[]): Readonly<Record<string, re
 
 function expectRows(where: string, got: number, expected: number): void {
   if (got === expected) return;
-  throw new RangeError(`Cannot use ${WHAT}: ${where} has ${got} rows, expected ${expected}`);
+  throw new RangeError(`Cannot use ${WHAT}: "${where}" has ${got} rows, expected ${expected}`);
 }

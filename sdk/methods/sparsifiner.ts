@@ -114,16 +114,19 @@ function draft(
   // Lists of one query each leave most of a GPU's workgroup idle; without a budget they would be as large as the map.
   const lists = options.scoreUseTopk && d.kind !== "webgpu";
   const rows = Math.max(1, Math.floor(CHUNK / tokens));
-  const chunks = Array.from({ length: Math.max(1, Math.ceil(sparse.shape[0]! / rows)) }, (_, n) =>
-    scoped(d, (s) => {
-      const some = slice(s, sparse, 0, n * rows, Math.min(sparse.shape[0]!, (n + 1) * rows));
-      const score = matmul(s, some, basis);
-      if (some.size === sparse.size) note("score", d.view(score, [heads, tokens - 1, tokens]));
-      const seen = options.scoreUseTopk
-        ? mark(s, topk(s, score, budget).indices, tokens)
-        : binary(s, "greater", score, full(s, [1], options.scoreThreshold));
-      return lists ? compact(s, cast(s, seen, "i32"), { capacity: budget }).indices : maskBits(s, seen);
-    }));
+  const chunks = Array.from(
+    { length: Math.max(1, Math.ceil(sparse.shape[0]! / rows)) },
+    (_, n) =>
+      scoped(d, (s) => {
+        const some = slice(s, sparse, 0, n * rows, Math.min(sparse.shape[0]!, (n + 1) * rows));
+        const score = matmul(s, some, basis);
+        if (some.size === sparse.size) note("score", d.view(score, [heads, tokens - 1, tokens]));
+        const seen = options.scoreUseTopk
+          ? mark(s, topk(s, score, budget).indices, tokens)
+          : binary(s, "greater", score, full(s, [1], options.scoreThreshold));
+        return lists ? compact(s, cast(s, seen, "i32"), { capacity: budget }).indices : maskBits(s, seen);
+      }),
+  );
   const width = lists ? budget : Math.ceil(tokens / 32);
   const chosen = reshape(d, concat(d, chunks, 0), [heads, tokens - 1, width]);
   return lists

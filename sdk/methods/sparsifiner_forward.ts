@@ -11,7 +11,12 @@ import { softmax } from "../device/ops/softmax.ts";
 import { transpose } from "../device/ops/transpose.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { headScores } from "./scores.ts";
-import { mapRecord, type SparsifinerPredictor, type SparsifinerRecord, weightShapes } from "./sparsifiner_predictor.ts";
+import {
+  mapRecord,
+  type SparsifinerPredictor,
+  type SparsifinerRecord,
+  weightShapes,
+} from "./sparsifiner_predictor.ts";
 
 /** What a predictor computes on the way to its map. */
 export interface SparsifinerPass {
@@ -26,7 +31,10 @@ export interface SparsifinerPass {
 }
 
 /** Copies the weights of a predictor to a device. */
-export function uploadPredictor(d: Device, { sizes, weights }: SparsifinerPredictor): SparsifinerRecord<Tensor> {
+export function uploadPredictor(
+  d: Device,
+  { sizes, weights }: SparsifinerPredictor,
+): SparsifinerRecord<Tensor> {
   const shapes = weightShapes(sizes);
   return mapRecord(weights, (data, key) => d.tensor(data, shapes[key]));
 }

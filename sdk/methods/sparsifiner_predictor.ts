@@ -131,8 +131,10 @@ export class SparsifinerPredictor {
   }
 
   /** A safetensors file that {@linkcode SparsifinerPredictor.load} reads with the same options. */
-  save({ layer, prefix = layer === undefined ? "" : `blocks.${layer}.attn.mask_predictor.` }:
-    SparsifinerFile = {}): Uint8Array<ArrayBuffer> {
+  save(
+    { layer, prefix = layer === undefined ? "" : `blocks.${layer}.attn.mask_predictor.` }: SparsifinerFile =
+      {},
+  ): Uint8Array<ArrayBuffer> {
     const shapes = weightShapes(this.sizes);
     const tensors = new Map<string, SafetensorsEntry>();
     mapRecord(SPARSIFINER_NAMES, (name, key) => {
@@ -160,7 +162,9 @@ export class SparsifinerPredictor {
    */
   check(q: Tensor, k: Tensor): void {
     const { tokens, headDim } = this.sizes;
-    if ([q, k].every(({ shape }) => shape.length === 3 && shape[1] === tokens && shape[2] === headDim)) return;
+    if ([q, k].every(({ shape }) => shape.length === 3 && shape[1] === tokens && shape[2] === headDim)) {
+      return;
+    }
     throw new RangeError(
       `Cannot use the predictor: it is made for ${tokens} tokens and heads of ${headDim} columns, got "q" [${q.shape}] and "k" [${k.shape}]; images of another size need weights that are trained for it`,
     );

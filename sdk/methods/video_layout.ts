@@ -42,7 +42,9 @@ export function expectVideo(
   const { frames, tokensPerFrame, text } = layout;
   const length = videoLength(layout);
   if (lq === length && lk === length) return;
-  const why = text > Math.min(lq, lk) ? "the text alone is longer than the sequence" : "the grid does not match";
+  const why = text > Math.min(lq, lk)
+    ? "the text alone is longer than the sequence"
+    : "the grid does not match";
   throw new RangeError(
     `Cannot plan ${name}: ${why}, ${text} tokens of text and ${frames} frames of ${tokensPerFrame} are ${length} tokens, got ${lq} queries and ${lk} keys`,
   );

@@ -15,3 +15,5 @@ export { distill, type Distilled, type DistillOptions, type SeerSample } from ".
 export { type SeerGateContext, seerGateLayer } from "./seer_gate_layer.ts";
 export { initSeerGate, type SeerInitOptions } from "./seer_init.ts";
 export { seerLoss } from "./seer_loss.ts";
+export { type SparsifinerContext, type SparsifinerGradients, sparsifinerLayer } from "./sparsifiner_layer.ts";
+export { sparsifinerLoss } from "./sparsifiner_loss.ts";

@@ -7,8 +7,8 @@ import { cast, concat, type Device, gather, reshape, type Tensor, transpose } fr
 import { type ColumnContext, embedColumns } from "../model/column_embedder.ts";
 import { firstColumns, orderCells, softmaxRows } from "../model/forward.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "../model/hierarchy.ts";
-import { type ContextForm, fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
-import type { RowSelection } from "../model/label_cache.ts";
+import { fitLabels, type LabelContext, predictLabels } from "../model/icl_predictor.ts";
+import type { ContextForm, RowSelection } from "../model/label_cache.ts";
 import { type OrionMSP, parametersOf } from "../model/orion_msp.ts";
 import { drawMasks, encodeRows, uploadMasks } from "../model/row_interactor.ts";
 import type { MemberOutput } from "../preprocess/average.ts";

@@ -4,11 +4,9 @@
  * @module
  */
 import { dense, type Storage } from "../../sdk/cache/mod.ts";
-import { doubleSparsity } from "../../sdk/methods/double_sparsity.ts";
 import { profileKey } from "../../sdk/methods/double_sparsity_profile.ts";
 import type { OrionConfig } from "../model/config.ts";
-import type { ContextForm } from "../model/icl_predictor.ts";
-import type { RowSelection } from "../model/label_cache.ts";
+import { type ContextForm, type RowSelection, rowSelector } from "../model/label_cache.ts";
 import type { FeatureShuffle } from "../preprocess/ensemble.ts";
 import type { NormMethod } from "../preprocess/pipeline.ts";
 
@@ -66,8 +64,8 @@ export interface ContextOptions {
    */
   readonly storage?: Storage;
   /**
-   * Double Sparsity over train rows: every row to predict reads those that its labels score best, `{ tokenRatio: 1 / 16 }` of them for example. Labels are made of the
-   * train rows at fit. Rows are then predicted one by one, which pays for few rows and many train rows. @default every row reads all train rows
+   * Double Sparsity over train rows: every row to predict reads those that its labels score best. `{}` reads a quarter of them by labels of a quarter of the channels, in every
+   * layer; `{ tokens: 256, channelRatio: 1 / 2 }` reads 256. Rows are predicted one by one, which pays for few rows and many train rows. @default every row reads all train rows
    */
   readonly select?: RowSelection;
 }
@@ -89,7 +87,7 @@ export function contextForm(config: OrionConfig, given: ContextOptions | undefin
   }
   checkStorage(storage.spec.name);
   // The profile is made at fit; the other options are checked before that long computation.
-  if (select) doubleSparsity({ ...select, profile: { [profileKey(0, "qk")]: [] } });
+  if (select) rowSelector(select, { [profileKey(0, "qk")]: [] });
   return { memory: "f16", storage, select };
 }
 

@@ -9,7 +9,8 @@ import type { NdArray } from "./arrays.ts";
 import { embedColumns, replaceSkipped, SKIP } from "./column_embedder.ts";
 import type { OrionConfig } from "./config.ts";
 import { type ClassNode, classTree, combine, nodesOf, outputsOf } from "./hierarchy.ts";
-import { EXACT, fitLabels, predictJointly, predictLabels } from "./icl_predictor.ts";
+import { fitLabels, predictJointly, predictLabels } from "./icl_predictor.ts";
+import { EXACT } from "./label_cache.ts";
 import type { Parameters } from "./parameters.ts";
 import { drawMasks, encodeRows, type RowMasks, uploadMasks } from "./row_interactor.ts";
 

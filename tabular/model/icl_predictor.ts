@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { KVCache } from "../../sdk/cache/mod.ts";
 import {
   add,
   cast,
@@ -14,16 +15,16 @@ import {
   slice,
   type Tensor,
 } from "../../sdk/device/mod.ts";
-import { dense, type KVCache, type Storage } from "../../sdk/cache/mod.ts";
 import type { DoubleSparsityProfile } from "../../sdk/methods/double_sparsity_profile.ts";
 import { apply, finishBlock, normalise, projectKeys, projectQueries, runBlock } from "./block.ts";
 import type { OrionConfig } from "./config.ts";
 import {
   cacheKeys,
+  type ContextForm,
+  EXACT,
   type LabelSelection,
   rankChannels,
   readCache,
-  type RowSelection,
   selectRows,
 } from "./label_cache.ts";
 import { type MemoryContext, readJointly, readNew, readTrain, writeMemory } from "./memory.ts";
@@ -37,19 +38,6 @@ export interface LabelContext {
   /** Which of them a new row reads; all without. */
   readonly select?: LabelSelection;
 }
-
-/** How the context of train rows is kept and read. */
-export interface ContextForm {
-  /** Type of the memory's keys and values; f16 halves their bytes and their reading time. */
-  readonly memory: "f32" | "f16";
-  /** How the keys and values of every layer are stored. */
-  readonly storage: Storage;
-  /** Chooses the train rows that a new row reads. @default all */
-  readonly select?: RowSelection | undefined;
-}
-
-/** As computed: nothing is rounded. */
-export const EXACT: ContextForm = { memory: "f32", storage: dense() };
 
 /**
  * Reads labelled rows into a context (`filigree` mode, or any model without memory).
@@ -163,9 +151,10 @@ async function readLabels(
   config: OrionConfig,
   p: Parameters["icl"],
   labelled: Tensor,
-  { storage, select }: ContextForm,
+  form: ContextForm,
   signal?: AbortSignal,
 ): Promise<LabelContext> {
+  const { select } = form;
   const icl: KVCache[] = [];
   const profile: Record<string, DoubleSparsityProfile[string]> = {};
   let x = labelled;
@@ -175,7 +164,7 @@ async function readLabels(
       scope,
       (s) => projectKeys(s, block, config.norm_first ? normalise(s, x, block.norm1) : x),
     );
-    icl.push(await cacheKeys(d, block, keys, b, storage));
+    icl.push(await cacheKeys(d, block, keys, b, form));
     if (select) Object.assign(profile, await rankChannels(scope, config, block, x, b, select));
     if (b < p.blocks.length - 1) {
       const next = runBlock(scope, block, x, {

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { attendCache, decode, KVCache, type Storage } from "../../sdk/cache/mod.ts";
+import { attendCache, decode, dense, KVCache, type Storage } from "../../sdk/cache/mod.ts";
 import {
-  binary, add, groupMean, repeat,
+  binary,
   concat,
   type Device,
   gather,
-  reshape,
+  groupMean,
+  repeat,
   scoped,
   slice,
   type Tensor,
@@ -22,6 +23,19 @@ import { normalise, projectKeys, projectQueries } from "./block.ts";
 import type { OrionConfig } from "./config.ts";
 import type { Block } from "./parameters.ts";
 
+/** How the context of train rows is kept and read. */
+export interface ContextForm {
+  /** Type of the memory's keys and values; f16 halves their bytes and their reading time. */
+  readonly memory: "f32" | "f16";
+  /** How the keys and values of every layer are stored. */
+  readonly storage: Storage;
+  /** Chooses the train rows that a new row reads. @default all */
+  readonly select?: RowSelection | undefined;
+}
+
+/** As computed: nothing is rounded. */
+export const EXACT: ContextForm = { memory: "f32", storage: dense() };
+
 /** What chooses train rows, and the profile that it was made of. */
 export interface LabelSelection {
   readonly selector: Selector;
@@ -30,6 +44,9 @@ export interface LabelSelection {
 
 /** Which train rows a new row reads: options of `doubleSparsity`, whose profile is made of the train rows themselves. */
 export type RowSelection = Partial<Omit<DoubleSparsityOptions, "profile" | "layer" | "forceLast" | "shared">>;
+
+/** A row of a table spreads its attention wider than a token, over more channels: a quarter of both, in every layer. And no train row is the row that asks. */
+const TABULAR = { tokenRatio: 1 / 4, channelRatio: 1 / 4, denseLayers: [], forceLast: false };
 
 /** Train rows that a profile is made of, at most. */
 const SAMPLE = 512;
@@ -40,7 +57,7 @@ export async function cacheKeys(
   block: Block,
   keys: Tensor,
   layer: number,
-  storage: Storage,
+  { storage, select }: Pick<ContextForm, "storage" | "select">,
 ): Promise<KVCache> {
   const [batch, n, both] = keys.shape as [number, number, number];
   const width = both / 2;
@@ -49,9 +66,9 @@ export async function cacheKeys(
   using scope = d.scope();
   const half = (from: number): Tensor =>
     scoped(scope, (s) => headsFirst(s, slice(s, keys, 2, from, from + width), headDim));
-  const v = half(width);
-  (cache as any).mean = groupMean(d, v, n);
-  cache.append(centred(scope, half(0)), centred(scope, v));
+  const k = half(0);
+  const exact = storage.spec.name === "dense" && !select;
+  cache.append(exact ? k : centred(scope, k), half(width));
   await cache.settle();
   return cache;
 }
@@ -74,9 +91,9 @@ export async function readCache(
   const { heads, headDim } = cache;
   if (!select) {
     return scoped(d, (s) => {
-      const out = add(s, attendCache(s, headsFirst(s, q, headDim), cache, { causal: false }), repeat(s, (cache as any).mean, 1, m));
+      const out = attendCache(s, headsFirst(s, q, headDim), cache, { causal: false });
       const apart = s.view(out, [batch, heads / batch, m, headDim]);
-      return reshape(s, transpose(s, apart, [0, 2, 1, 3]), q.shape);
+      return s.view(transpose(s, apart, [0, 2, 1, 3]), q.shape);
     });
   }
   using scope = d.scope();
@@ -85,7 +102,7 @@ export async function readCache(
     await d.flush(signal);
     rows.push(scoped(scope, (s) => {
       const row = s.view(slice(s, q, 1, i, i + 1), [heads, 1, headDim]);
-      return add(s, s.view(decode(s, row, cache, { select }), [batch, 1, width]), s.view((cache as any).mean, [batch, 1, width]));
+      return s.view(decode(s, row, cache, { select }), [batch, 1, width]);
     }));
   }
   return scope.keep(concat(scope, rows, 1));
@@ -120,14 +137,18 @@ export async function rankChannels(
   return { [key]: profile[key]! };
 }
 
+/** @throws RangeError if an option is out of range. */
+export function rowSelector(selection: RowSelection, profile: DoubleSparsityProfile): Selector {
+  return doubleSparsity({ ...TABULAR, ...selection, profile });
+}
+
 /** What chooses train rows; what it keeps beside the caches is made of the keys as they are stored, so that it is the same after a context was restored. */
 export function selectRows(
   caches: readonly KVCache[],
   selection: RowSelection,
   profile: DoubleSparsityProfile,
 ): LabelSelection {
-  // No train row is the row that asks: none of them has to be read.
-  const selector = doubleSparsity({ ...selection, profile, forceLast: false });
+  const selector = rowSelector(selection, profile);
   for (const cache of caches) cache.selection(selector);
   return { selector, profile };
 }
@@ -142,8 +163,8 @@ function headsFirst(d: Device, x: Tensor, headDim: number): Tensor {
   });
 }
 
+/** Keys [heads, n, headDim] around the mean of their head: softmax stays as it is when all keys move alike, and what tells rows apart is what rounding, pruning and labels keep. */
 function centred(d: Device, k: Tensor): Tensor {
-  if ((globalThis as any).NOCENTRE) return k;
   const n = k.shape[1]!;
   return scoped(d, (s) => binary(s, "sub", k, repeat(s, groupMean(s, k, n), 1, n)));
 }

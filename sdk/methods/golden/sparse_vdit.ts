@@ -4,13 +4,21 @@
  * @module
  */
 import { attention } from "../../attention/attention.ts";
-import { type Check, compare, compareScores, compareSelections, floats, shapeOf } from "../../golden/check.ts";
+import {
+  type Check,
+  compare,
+  compareScores,
+  compareSelections,
+  floats,
+  shapeOf,
+} from "../../golden/check.ts";
 import { slice } from "../../device/ops/slice.ts";
 import { reshape } from "../../device/ops/reshape.ts";
 import { sparseVdit } from "../sparse_vdit.ts";
 import type { SparseVditSample } from "../sparse_vdit_calibrate.ts";
 import { keepsTile, modeSparsity, placeMajor } from "../sparse_vdit_modes.ts";
 import { headGroups } from "../sparse_vdit_profile.ts";
+import { relativeError } from "./relative_error.ts";
 import { checkPlan, integers, numberOf, type Replay, upload } from "./replay.ts";
 
 /** Stripes, losses, modes, groups, orders, masks and outputs. */
@@ -34,8 +42,10 @@ export const replaySparseVdit: Replay = async (device, file, params) => {
   const mse = loss.flatMap((own) => own.map((value, i) => value - lambda * (1 - sparsity[i]!)));
   const n = Math.ceil(shapeOf(file, "q")[1]! / geometry.blockSize);
   const tiles = (own: number, stripe: readonly number[]): number[] =>
-    Array.from({ length: n * n }, (_, i) =>
-      keepsTile(geometry, own, stripe, Math.floor(i / n), i % n) ? 1 : 0);
+    Array.from(
+      { length: n * n },
+      (_, i) => keepsTile(geometry, own, stripe, Math.floor(i / n), i % n) ? 1 : 0,
+    );
   const mask = mode.flatMap((own, h) => tiles(own, stripeBlocks[h]!));
   const checks: Check[] = [
     compareSelections("stripe_blocks", stripeBlocks.flat(), integers(file, "stripe_blocks")),
@@ -66,16 +76,6 @@ export const replaySparseVdit: Replay = async (device, file, params) => {
   checks.push(compare("rel_err_vs_dense", [relativeError(out, dense)], [number("rel_err_vs_dense")], 1e-4));
   return { checks, density: replay.density };
 };
-
-/** Frobenius norm of the difference over that of what is expected. */
-export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 function sameGroups(
   actual: Readonly<Record<string, readonly number[]>>,

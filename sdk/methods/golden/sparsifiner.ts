@@ -5,8 +5,6 @@
  */
 import { attention } from "../../attention/attention.ts";
 import type { Device } from "../../device/device.ts";
-import { reduce } from "../../device/ops/reduce.ts";
-import { reshape } from "../../device/ops/reshape.ts";
 import { softmax } from "../../device/ops/softmax.ts";
 import type { Tensor } from "../../device/tensor.ts";
 import { type Check, compare, compareScores, compareSelections, floats } from "../../golden/check.ts";
@@ -16,7 +14,7 @@ import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { headScores } from "../scores.ts";
 import { sparsifiner } from "../sparsifiner.ts";
 import { uploadPredictor } from "../sparsifiner_forward.ts";
-import { SPARSIFINER_NAMES, SparsifinerPredictor, type SparsifinerRecord } from "../sparsifiner_predictor.ts";
+import { SPARSIFINER_NAMES, SparsifinerPredictor } from "../sparsifiner_predictor.ts";
 import { collector } from "./collect.ts";
 import { integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
 

@@ -13,8 +13,6 @@ pub struct Tiles {
     pub data: View<u16>,
     /// Elements of the head: tiles that pass them were never written.
     pub limit: usize,
-    /// Elements that can be read.
-    pub room: usize,
     /// (bits of elements 0 to 31, bits of elements 32 to 63, half of the first element's place) of every tile.
     pub meta: View<i32>,
     pub dim: usize,
@@ -59,16 +57,9 @@ impl Tiles {
         if rest >> 63 == 1 && at < self.limit { self.data.at(at) } else { 0 }
     }
 
-    /// The 64 elements of a tile.
+    /// The 64 elements of a tile: those that are packed, spread by bytes of bits. `bits` and `at` are as `tile` gives them.
     #[inline(always)]
-    fn expand(&self, n: usize, out: ViewMut<u16>) {
-        let (bits, first) = self.tile(n);
-        // The last of the eight reads below begins at most `count` elements on.
-        let count = bits.count_ones() as usize;
-        if first.saturating_add(count + 8) > self.room || first + count > self.limit {
-            return (0..TILE).for_each(|e| out.set(e, self.element(n, e)));
-        }
-        let mut at = first;
+    fn spread(&self, (bits, mut at): (u64, usize), out: ViewMut<u16>) {
         for i in 0..8 {
             let byte = (bits >> (56 - 8 * i)) as u8;
             // SAFETY: `ptr` has checked the extents; a row of the table has 16 bytes.
@@ -81,20 +72,38 @@ impl Tiles {
         }
     }
 
+    /// The tiles `at(0)` to `at(n - 1)`, one after the other.
+    #[inline(always)]
+    fn expand(&self, n: usize, at: impl Fn(usize) -> usize, out: ViewMut<u16>) {
+        let last = (0..n).map(|i| self.meta.at(3 * at(i) + 2) as u32).max().unwrap_or(0) as usize * 2;
+        // The last of the reads of a tile begins at most 64 elements on.
+        if last.saturating_add(TILE + 8) > self.limit {
+            return self.expand_careful(n, &at, out);
+        }
+        (0..n).for_each(|i| self.spread(self.tile(at(i)), out.from(i * TILE)));
+    }
+
+    /// `expand` where there may be no more elements to read.
+    #[cold]
+    #[inline(never)]
+    fn expand_careful(&self, n: usize, at: &dyn Fn(usize) -> usize, out: ViewMut<u16>) {
+        for i in 0..n {
+            (0..TILE).for_each(|e| out.set(i * TILE + e, self.element(at(i), e)));
+        }
+    }
+
     /// The row at a place.
     pub fn load(&self, place: usize, out: ViewMut<u16>) {
         let (first, row) = (place / TILE * self.dim, place % TILE);
         if self.values {
-            (0..self.dim).step_by(TILE).for_each(|j| self.expand(first + j + row, out.from(j)));
+            self.expand(self.dim / TILE, |j| first + j * TILE + row, out);
         } else {
             (0..self.dim).for_each(|c| out.set(c, self.element(first + c, row)));
         }
     }
 
-    /// Tiles (columns) `first` to `first + STAGED - 1` of the keys of a block.
-    pub fn columns(&self, block: usize, first: usize, out: ViewMut<u16>) {
-        for i in 0..STAGED {
-            self.expand(block * self.dim + first + i, out.from(i * TILE));
-        }
+    /// `STAGED` tiles of a block from `first` on.
+    pub fn stage(&self, block: usize, first: usize, out: ViewMut<u16>) {
+        self.expand(STAGED, |i| block * self.dim + first + i, out);
     }
 }

@@ -49,6 +49,22 @@ impl Codes {
 
     /// Scores of rows, four of them side by side.
     pub fn score(&self, places: Places, q: CodeQueries, heads: usize, out: Matrix) {
+        let words = self.dim * self.bits / 32;
+        let small = self.group == self.dim && matches!(words, 1 | 2 | 4) && places.is_run();
+        let whole = if small { places.n / 4 * 4 } else { 0 };
+        for h in 0..heads {
+            let (q, out) = (CodeQueries { q: q.q.rows(h), sums: q.sums.rows(h) }, out.row(h));
+            match (self.bits, words) {
+                _ if whole == 0 => {}
+                (4, 1) => self.score_run::<4, 1>(places.at(0), whole, q, out),
+                (4, 2) => self.score_run::<4, 2>(places.at(0), whole, q, out),
+                (4, _) => self.score_run::<4, 4>(places.at(0), whole, q, out),
+                (_, 1) => self.score_run::<8, 1>(places.at(0), whole, q, out),
+                (_, 2) => self.score_run::<8, 2>(places.at(0), whole, q, out),
+                _ => self.score_run::<8, 4>(places.at(0), whole, q, out),
+            }
+        }
+        let (places, out) = (places.part(whole, places.n - whole), out.columns(whole));
         sets(heads, |first, size| {
             let q = CodeQueries { q: q.q.rows(first), sums: q.sums.rows(first) };
             let out = out.rows(first);
@@ -63,6 +79,42 @@ impl Codes {
         });
     }
 
+    /// Scores of `n` rows of W words and one group from place `first` on.
+    #[inline(never)]
+    fn score_run<const BITS: usize, const W: usize>(
+        &self,
+        first: usize,
+        n: usize,
+        q: CodeQueries,
+        out: ViewMut<f32>,
+    ) {
+        let data = self.data.from(self.first * BITS / 8);
+        let (q, sum) = (q.q.x.read(), q.sums.x.read().splat(0));
+        let masks = masks::<BITS>();
+        for j in (0..n).step_by(4) {
+            let row = first + j;
+            // SAFETY: `ptr` has checked the extent.
+            let load = |i: usize| unsafe { I32x4::load(data.ptr(row * 4 * W + 16 * i, 16)) };
+            let mut dots = [F32x4::splat(0.0); 2];
+            match W {
+                1 => dot::<BITS>(load(0), &masks, q, &mut dots),
+                2 => {
+                    let words = load(0).float_bits().unzip(load(1).float_bits());
+                    dot::<BITS>(words[0].bits(), &masks, q, &mut dots);
+                    dot::<BITS>(words[1].bits(), &masks, q.from(32 / BITS), &mut dots);
+                }
+                _ => {
+                    let words = F32x4::transpose([0, 1, 2, 3].map(|i| load(i).float_bits()));
+                    for (i, word) in words.into_iter().enumerate() {
+                        dot::<BITS>(word.bits(), &masks, q.from(i * 32 / BITS), &mut dots);
+                    }
+                }
+            }
+            let [step, min] = self.meta.four(2 * row).unzip(self.meta.four(2 * row + 4));
+            out.put(j, step.madd(dots[0].add(dots[1]), min.mul(sum)));
+        }
+    }
+
     #[inline(never)]
     fn score_set<const BITS: usize, const H: usize>(&self, places: Places, q: CodeQueries, out: Matrix) {
         let Self { dim, group, meta, .. } = *self;
@@ -72,40 +124,17 @@ impl Codes {
         for j in (0..places.n).step_by(4) {
             let count = (places.n - j).min(4);
             let rows: [usize; 4] = std::array::from_fn(|r| places.at(j + r.min(count - 1)));
-            let run = (1..4).all(|r| rows[r] == rows[0] + r);
             let mut scores = [F32x4::splat(0.0); H];
             for g in 0..groups {
                 let mut dots = [[F32x4::splat(0.0); 2]; H];
                 for w in g * words..(g + 1) * words {
-                    let codes = if run && groups * words == 1 {
-                        // SAFETY: `ptr` has checked the extent.
-                        unsafe { I32x4::load(data.ptr(rows[0] * 4, 16)) }
-                    } else {
-                        I32x4::new(rows.map(|row| word(data, (row * groups * words + w) * 4)))
-                    };
-                    // Written out, since the compiler leaves a loop over them as it is.
-                    let last = codes.shr_u(32 - BITS as u32);
-                    let code = |i: usize| if i + 1 == 32 / BITS { last } else { codes.and(masks[i]) };
+                    let codes = I32x4::new(rows.map(|row| word(data, (row * groups * words + w) * 4)));
                     for h in 0..H {
-                        let q = q.q.row(h).read().from(w * 32 / BITS);
-                        let [even, odd] = &mut dots[h];
-                        let mut pair = |i: usize| {
-                            *even = code(i).to_float().madd(q.splat(i), *even);
-                            *odd = code(i + 1).to_float().madd(q.splat(i + 1), *odd);
-                        };
-                        pair(0);
-                        pair(2);
-                        if BITS == 4 {
-                            pair(4);
-                            pair(6);
-                        }
+                        dot::<BITS>(codes, &masks, q.q.row(h).read().from(w * 32 / BITS), &mut dots[h]);
                     }
                 }
-                let [step, min] = if run && groups == 1 {
-                    meta.four(2 * rows[0]).unzip(meta.four(2 * rows[0] + 4))
-                } else {
-                    [0, 1].map(|i| F32x4::new(rows.map(|row| meta.at(2 * (row * groups + g) + i))))
-                };
+                let [step, min] =
+                    [0, 1].map(|i| F32x4::new(rows.map(|row| meta.at(2 * (row * groups + g) + i))));
                 for h in 0..H {
                     let lowest = min.madd(q.sums.row(h).read().splat(g), scores[h]);
                     scores[h] = step.madd(dots[h][0].add(dots[h][1]), lowest);
@@ -156,6 +185,24 @@ impl Codes {
             8 => self.data.at(element),
             _ => self.data.at(element / 2) >> (element % 2 * 4) & 15,
         })
+    }
+}
+
+/// Adds the products of the codes of four words with a query.
+#[inline(always)]
+fn dot<const BITS: usize>(words: I32x4, masks: &[I32x4; 8], q: View<f32>, dots: &mut [F32x4; 2]) {
+    // Written out, since the compiler leaves a loop over them as it is.
+    let last = words.shr_u(32 - BITS as u32);
+    let code = |i: usize| if i + 1 == 32 / BITS { last } else { words.and(masks[i]) };
+    let mut pair = |i: usize| {
+        dots[0] = code(i).to_float().madd(q.splat(i), dots[0]);
+        dots[1] = code(i + 1).to_float().madd(q.splat(i + 1), dots[1]);
+    };
+    pair(0);
+    pair(2);
+    if BITS == 4 {
+        pair(4);
+        pair(6);
     }
 }
 

@@ -88,7 +88,6 @@ impl Store {
                 Rows::Tiles(Tiles {
                     data: view(data, room)?,
                     limit: if head == 0 { room } else { head },
-                    room,
                     meta: view(spec.meta.cast(), meta)?.from(meta_at.min(meta)),
                     dim,
                     values: spec.values,
@@ -106,9 +105,7 @@ impl Store {
             Rows::F32(x) => Rows::F32(x.from(at)),
             Rows::F16(x) => Rows::F16(x.from(at)),
             Rows::Codes(x) => Rows::Codes(Codes { first: at, meta: x.meta.from(meta), ..x }),
-            Rows::Tiles(x) => {
-                Rows::Tiles(Tiles { data: x.data.from(at), room: x.room - at, meta: x.meta.from(meta), ..x })
-            }
+            Rows::Tiles(x) => Rows::Tiles(Tiles { data: x.data.from(at), meta: x.meta.from(meta), ..x }),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Queries {
         };
         each(&|scores, j| scores.put(j, F32x4::splat(0.0)));
         for c in (0..dim).step_by(STAGED) {
-            tiles.columns(block, c, stage.halves());
+            tiles.stage(block, c, stage.halves());
             mix_near(stage.halves().read(), STAGED, TILE, TILE, q.columns(c), heads, out);
         }
         each(&|scores, j| scores.put(j, scores.read().four(j).mul(F32x4::splat(lift))));

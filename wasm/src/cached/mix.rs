@@ -18,7 +18,7 @@ pub fn mix<T: Element>(v: View<T>, rows: Places, width: usize, weights: Matrix, 
     });
 }
 
-/// Adds `n` (at most `STAGED`) rows of a stage, `stride` elements apart, as `mix` does, but columns one after the other.
+/// Adds the first `n` rows of a stage, `stride` elements apart, as `mix` does.
 pub fn mix_near<T: Element>(
     v: View<T>,
     n: usize,
@@ -28,73 +28,72 @@ pub fn mix_near<T: Element>(
     heads: usize,
     sums: Matrix,
 ) {
-    let stage = Near { v, n, stride, width };
+    if n < STAGED || !width.is_multiple_of(32) {
+        return mix(v, Places::staged(n, stride), width, weights, heads, sums);
+    }
     sets(heads, |first, size| {
         let (weights, sums) = (weights.rows(first), sums.rows(first));
         match size {
-            4 => near_set::<T, 2, 4>(stage, weights, sums),
-            2 => near_set::<T, 4, 2>(stage, weights, sums),
-            _ => near_set::<T, 8, 1>(stage, weights, sums),
+            4 => near_set::<T, 2, 4>(v, stride, width, weights, sums),
+            2 => near_set::<T, 4, 2>(v, stride, width, weights, sums),
+            _ => near_set::<T, 8, 1>(v, stride, width, weights, sums),
         }
     });
 }
 
-/// Rows of a stage.
-#[derive(Clone, Copy)]
-struct Near<T> {
+/// A whole stage for H heads, C vectors of columns at a time: sums stay in registers.
+#[inline(never)]
+fn near_set<T: Element, const C: usize, const H: usize>(
     v: View<T>,
-    n: usize,
     stride: usize,
     width: usize,
-}
-
-/// `mix_near` for H heads, C vectors of columns at a time.
-#[inline(never)]
-fn near_set<T: Element, const C: usize, const H: usize>(stage: Near<T>, weights: Matrix, sums: Matrix) {
-    // Side by side, so that one address is enough for all heads.
-    let weights: [[f32; H]; STAGED] = std::array::from_fn(|j| {
-        std::array::from_fn(|h| if j < stage.n { weights.row(h).read().at(j) } else { 0.0 })
-    });
-    let mut d = 0;
-    while d + 4 * C <= stage.width {
-        near_columns::<T, C, H>(stage, d, 4, &weights, sums.columns(d));
-        d += 4 * C;
-    }
-    while d < stage.width {
-        near_columns::<T, 1, H>(stage, d, (stage.width - d).min(4), &weights, sums.columns(d));
-        d += 4;
-    }
-}
-
-/// C vectors of the columns from `d` on, of which the last has `last`.
-#[inline(always)]
-fn near_columns<T: Element, const C: usize, const H: usize>(
-    Near { v, n, stride, .. }: Near<T>,
-    d: usize,
-    last: usize,
-    weights: &[[f32; H]; STAGED],
+    weights: Matrix,
     sums: Matrix,
 ) {
     let mask = mask();
-    let v = v.from(d);
-    let mut all: [[F32x4; C]; H] =
-        std::array::from_fn(|h| std::array::from_fn(|c| sums.row(h).read().four(4 * c)));
-    for (j, weights) in weights.iter().enumerate().take(n) {
-        let row: [F32x4; C] = std::array::from_fn(|c| match C {
-            1 => T::part(mask, v, j * stride, last),
-            _ => T::four(mask, v, j * stride + 4 * c),
-        });
-        for h in 0..H {
-            // SAFETY: a reference can be read.
-            let weight = unsafe { F32x4::load_splat(&weights[h]) };
-            for c in 0..C {
-                all[h][c] = weight.madd(row[c], all[h][c]);
+    let weights = side_by_side::<H>(weights);
+    for d in (0..width).step_by(4 * C) {
+        let (v, sums) = (v.from(d), sums.columns(d));
+        let mut all: [[F32x4; C]; H] =
+            std::array::from_fn(|h| std::array::from_fn(|c| sums.row(h).read().four(4 * c)));
+        // Two rows in a round: of one the loop costs too much, four are too many for the registers.
+        for j in (0..STAGED).step_by(2) {
+            for j in [j, j + 1] {
+                let row: [F32x4; C] = std::array::from_fn(|c| T::four(mask, v, j * stride + 4 * c));
+                for h in 0..H {
+                    // SAFETY: a reference can be read.
+                    let weight = unsafe { F32x4::load_splat(&weights[j][h]) };
+                    for c in 0..C {
+                        all[h][c] = weight.madd(row[c], all[h][c]);
+                    }
+                }
             }
         }
+        for h in 0..H {
+            (0..C).for_each(|c| sums.row(h).put(4 * c, all[h][c]));
+        }
     }
-    for h in 0..H {
-        (0..C).for_each(|c| sums.row(h).put(4 * c, all[h][c]));
+}
+
+/// The weights of a stage, those of all heads side by side, so that one address is enough for them.
+#[inline(always)]
+fn side_by_side<const H: usize>(weights: Matrix) -> [[f32; H]; STAGED] {
+    let rows: [View<f32>; H] = std::array::from_fn(|h| weights.row(h).read());
+    let mut all = [[0.0; H]; STAGED];
+    if H == 4 {
+        for j in (0..STAGED).step_by(4) {
+            let columns = F32x4::transpose(std::array::from_fn(|h| rows[h % H].four(j)));
+            for (to, column) in all[j..].iter_mut().zip(columns) {
+                // SAFETY: with four heads there is room for a vector.
+                unsafe { column.store(to.as_mut_ptr()) };
+            }
+        }
+        return all;
     }
+    for (j, to) in all.iter_mut().enumerate() {
+        *to = rows.map(|row| row.at(j));
+    }
+    all
 }
 
 /// `mix` for H heads, R rows at a time, which are as far apart as those of `dots`.
