@@ -39,7 +39,7 @@ const HELP = `Compare attention methods on the same queries, keys and values.
 Recall and oracle are shares of dense attention's mass on 64 queries per head: what the plan keeps, and what the best keys of the same
 number would. Error is the distance of the output from dense attention's, relative to its norm. Methods with trained or searched settings
 run with neutral ones. Captured attention is not causal in its model; without --bidirectional it is cut
-to be causal here.
+to be causal here. Methods of denoising models use a plan for many steps; the speed-up counts it in one.
 `;
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */

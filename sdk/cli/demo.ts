@@ -5,7 +5,8 @@ import { count, seconds } from "./report.ts";
 import { readTable } from "./table.ts";
 import { textTable } from "./text_table.ts";
 
-const TABLES = [
+/** The tables that come with the project, and what is predicted of them. */
+export const BUNDLED = [
   { file: "iris.csv", target: "species" },
   { file: "wine.csv", target: "cultivar" },
   { file: "breast_cancer.csv", target: "diagnosis" },
@@ -26,7 +27,7 @@ export async function runDemo(
 ): Promise<{ text: string; json: Record<string, JsonReport> }> {
   const rows: string[][] = [];
   const json: Record<string, JsonReport> = {};
-  for (const { file, target } of TABLES) {
+  for (const { file, target } of BUNDLED) {
     const table = await readTable(
       dependencies,
       new URL(`../../examples/data/${file}`, import.meta.url),
@@ -58,7 +59,7 @@ export async function runDemo(
     "predict",
   ];
   const text = [
-    `${count(TABLES.length, "bundled table")}, a stratified quarter of each held out (${session.device})`,
+    `${count(BUNDLED.length, "bundled table")}, a stratified quarter of each held out (${session.device})`,
     "",
     textTable(header, rows),
     "",

@@ -107,6 +107,18 @@ describe("a comparison", () => {
     assertEquals(device.report.tensors, 0);
   });
 
+  test("of a sample that is not causal counts every key", async () => {
+    using device = createDevice(openReference());
+    const whole = planner("whole", () => "dense", { causal: false });
+    const { rows: [row], causal } = await compareMethods(device, { ...sample, causal: false }, { whole });
+    assertEquals(causal, false);
+    for (const value of [row!.density, row!.recall, row!.oracle]) assertAlmostEquals(value, 1, 1e-6);
+    assertEquals(row!.error < 1e-6, true);
+    const cut = planner("cut", () => "dense");
+    const { rows: [half] } = await compareMethods(device, { ...sample, causal: false }, { cut });
+    assertEquals(half!.recall < 0.9, true);
+  });
+
   test("stops between methods when it is aborted", async () => {
     using device = createDevice(openReference());
     const stop = new AbortController();
@@ -121,7 +133,15 @@ describe("a comparison", () => {
   test("is drawn with a mark and a name for every method", () => {
     const row = { density: 0.2, recall: 0.9, oracle: 0.95, error: 0.1, planMs: 1, attendMs: 2 };
     const rows = ["a", "b", "c"].map((method, i) => ({ ...row, method, recall: 0.9 + i / 100 }));
-    const svg = plotComparison({ length: 64, heads: 2, headDim: 32, device: "x < y", denseMs: 10, rows });
+    const svg = plotComparison({
+      length: 64,
+      heads: 2,
+      headDim: 32,
+      causal: true,
+      device: "x < y",
+      denseMs: 10,
+      rows,
+    });
     assertEquals(svg.match(/<circle/g)?.length, 4);
     assertEquals(["dense", "a", "b", "c"].every((name) => svg.includes(`>${name}</text>`)), true);
     assertEquals(svg.includes("x &#60; y"), true);
