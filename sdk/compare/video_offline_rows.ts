@@ -9,6 +9,8 @@ import { concat } from "../device/ops/concat.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { efficientVdit } from "../methods/efficient_vdit.ts";
 import { paroAttention } from "../methods/paro_attention.ts";
+import type { ParoProfile } from "../methods/paro_attention_profile.ts";
+import type { Planner } from "../methods/planner.ts";
 import { type ParoBits, paroIntegerAttention } from "../methods/paro_attention_integer.ts";
 import { sparseVdit } from "../methods/sparse_vdit.ts";
 import type { SparseVditProfile } from "../methods/sparse_vdit_profile.ts";
@@ -51,72 +53,75 @@ export function videoModes(device: Device, samples: readonly VideoSample[]): Pro
   return sparseVdit.calibrate(device, samples, geometry, { epsilon: 0.1, lambda: 0.1, normalise: true });
 }
 
-/** Sparse-vDiT with one mode per head. */
-export function sparseVditRow(name: string): VideoRow {
-  return {
-    name,
-    async start(device) {
-      const profile = await videoModes(device, await videoSamples(device));
-      const method = sparseVdit({ profile });
-      return ({ d, q, k, v }) => {
-        const plan = method.plan(d, q, k);
-        return { ...attention(d, q, k, v, { plan }), plan };
-      };
-    },
-  };
-}
-
 /**
- * PAROAttention with a mask per step.
+ * Calibrates PAROAttention for the video.
  *
  * @param orders Orders to choose from. @default all
- * @param bits Attention in integers. @default in floats
  */
-export function paroRow(
-  name: string,
-  { density = 0.2, orders, bits }: {
-    readonly density?: number;
-    readonly orders?: readonly number[];
-    readonly bits?: ParoBits;
-  } = {},
-): VideoRow {
+export function videoOrders(
+  device: Device,
+  samples: readonly VideoSample[],
+  { density = 0.2, orders }: { readonly density?: number; readonly orders?: readonly number[] } = {},
+): Promise<ParoProfile> {
+  return paroAttention.calibrate(device, samples, {
+    ...{ dims: [frames, height, width], steps: VIDEO_STEPS, blockSize: VIDEO_BLOCK, density },
+    ...(orders && { orders }),
+  });
+}
+
+/** A method whose planners differ at most by the step. */
+function plannedRow(name: string, at: (step: number) => Planner): VideoRow {
   return {
     name,
-    async start(device) {
-      const profile = await paroAttention.calibrate(device, await videoSamples(device), {
-        ...{ dims: [frames, height, width], steps: VIDEO_STEPS, blockSize: VIDEO_BLOCK, density },
-        ...(orders && { orders }),
-      });
-      return ({ d, step, q, k, v }) => {
-        const plan = paroAttention({ profile, step }).plan(d, q, k);
-        if (bits) return { out: paroIntegerAttention(d, q, k, v, { profile, step, bits }), plan };
-        return { ...attention(d, q, k, v, { plan }), plan };
-      };
+    start: () => ({ d, step, q, k, v }) => {
+      const plan = at(step).plan(d, q, k);
+      return { ...attention(d, q, k, v, { plan }), plan };
     },
   };
 }
 
-/** Efficient-vDiT with so many reference frames in all heads. */
-export function efficientVditRow(name: string, references: number): VideoRow {
+/** PAROAttention with a mask per step. */
+export function paroRow(name: string, profile: ParoProfile): VideoRow {
+  return plannedRow(name, (step) => paroAttention({ profile, step }));
+}
+
+/** The same in integers, by the operations that say what comes out of them: slow. */
+export function paroIntegerRow(name: string, profile: ParoProfile, bits: ParoBits): VideoRow {
   return {
     name,
-    start() {
-      const method = efficientVdit({ ...LAYOUT, k: references, blockSize: VIDEO_BLOCK });
-      return ({ d, q, k, v }) => {
-        const plan = method.plan(d, q, k);
-        return { ...attention(d, q, k, v, { plan }), plan };
-      };
-    },
+    start: () => ({ d, step, q, k, v }) => ({
+      out: paroIntegerAttention(d, q, k, v, { profile, step, bits }),
+      plan: paroAttention({ profile, step }).plan(d, q, k),
+    }),
   };
 }
 
-/** The rows of these methods; all steps are sparse. */
-export const OFFLINE_ROWS: readonly VideoRow[] = [
-  paroRow("paroAttention 0.2"),
-  paroRow("  natural order", { orders: [0] }),
-  paroRow("  8 bits", { bits: 8 }),
-  sparseVditRow("sparseVdit"),
-  efficientVditRow("efficientVdit 4:4", 4),
-  efficientVditRow("efficientVdit 2:6", 2),
-  efficientVditRow("efficientVdit 1:7", 1),
-];
+/** Rows, and what calibration chose for the four heads. */
+export interface OfflineRows {
+  readonly rows: readonly VideoRow[];
+  /** Orders of PAROAttention. */
+  readonly orders: readonly number[];
+  /** Modes of Sparse-vDiT. */
+  readonly modes: readonly number[];
+}
+
+/** The rows of these methods, all steps sparse; calibrates first. */
+export async function offlineRows(device: Device): Promise<OfflineRows> {
+  using scope = device.scope();
+  const samples = await videoSamples(scope);
+  const ordered = await videoOrders(scope, samples);
+  const natural = await videoOrders(scope, samples, { orders: [0] });
+  const profile = await videoModes(scope, samples);
+  const rows = [
+    paroRow("paroAttention 0.2", ordered),
+    paroRow("  in the natural order", natural),
+    plannedRow("sparseVdit", () => sparseVdit({ profile })),
+    ...[4, 2, 1].map((k) =>
+      plannedRow(
+        `efficientVdit ${k}:${frames - k}`,
+        () => efficientVdit({ ...LAYOUT, k, blockSize: VIDEO_BLOCK }),
+      )
+    ),
+  ];
+  return { rows, orders: ordered.order[0]!, modes: profile.layers[0]!.mode };
+}

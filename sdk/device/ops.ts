@@ -96,7 +96,7 @@ export const REDUCE_CODE = { sum: 0, mean: 1, max: 2, min: 3 } as const;
  * - `gather`: out row i = x row index[i] (width elements of size bytes); index below 0 gives zeros. `scatter`: out row index[i] = x row i; below 0 is skipped.
  * - `groupMean`: x [rows, h, e] to out [rows, ceil(h / g), e]: mean of g consecutive members; divisor 0: always g (missing members count as zeros), 1: the real
  *   size of the group. `kind` (a REDUCE_CODE): sum and mean as said; max and min are those of the real members (0 if none). With counts (i32 [rows / rowsPerCount]) only members below the row's count are added and divided by their number (zero if none).
- * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals; NaN is below all numbers.
+ * - `reduce`: rows of cols to one value each. `topk`: the k largest of each row, descending, lower index first among equals; NaN is below all numbers. With `sorted` 0 the same elements in any order.
  * - `cast`: n elements from one type to another (f32 <-> f16, i8 -> f32, u8 -> f32, i32 <-> f32), to nearest even.
  * - `fill`: n float32 elements set to value.
  * - `scan`: prefix sums of rows: out[r, c] = sum of x[r, 0..c], or of x[r, 0..c-1] with `exclusive` 1; `dtype` f32 or i32 (wrapping) for x and out.
@@ -287,7 +287,10 @@ export const OPS = {
     },
   },
   reduce: { code: 17, fields: { x: "t", out: "t", rows: "u", cols: "u", kind: "u" } },
-  topk: { code: 18, fields: { x: "t", values: "t", indices: "t", rows: "u", cols: "u", k: "u" } },
+  topk: {
+    code: 18,
+    fields: { x: "t", values: "t", indices: "t", rows: "u", cols: "u", k: "u", sorted: "u" },
+  },
   cast: { code: 19, fields: { x: "t", out: "t", n: "u", from: "u", to: "u" } },
   fill: { code: 20, fields: { out: "t", n: "u", value: "f" } },
   scan: { code: 21, fields: { x: "t", out: "t", rows: "u", cols: "u", exclusive: "u", dtype: "u" } },

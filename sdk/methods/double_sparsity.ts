@@ -175,7 +175,7 @@ class LabelSelection implements Selection {
         full(scope, [lists, 1, 1], Infinity),
       );
     }
-    return { list: scope.keep(topk(scope, scores, tokens).indices) };
+    return { list: scope.keep(topk(scope, scores, tokens, { sorted: false }).indices) };
   }
 
   dispose(): void {

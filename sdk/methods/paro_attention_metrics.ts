@@ -77,7 +77,7 @@ export async function tileMetrics(
         3,
       ]);
       const tiles = reshape(d, apart, [group * rows * blocks, area]);
-      const few = binary(d, "less", unary(d, "exp", tiles), full(d, [1], eps));
+      const few = binary(d, "less", tiles, full(d, [1], Math.log(eps)));
       const empty = binary(d, "greaterEqual", reduce(d, "sum", few), full(d, [1], sigma * area));
       // Relative to the tile's own largest weight nothing underflows.
       const most = reduce(d, "max", tiles);

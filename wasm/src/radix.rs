@@ -1,4 +1,4 @@
-//! The largest numbers of a row in order, by a sample, which tells how large they are, and a radix sort of what is as large.
+//! The largest numbers of a row: a sample tells how large they are, what is as large is sorted by radix or only divided.
 
 use crate::scratch::Scratch;
 use crate::simd::{F32x4, I32x4};
@@ -33,11 +33,13 @@ static LANES: [[u8; 16]; 16] = {
 /// Entries by their keys: those of numbers in the upper half, their indices in the lower one.
 type Entries = ViewMut<u64>;
 
-/// Calls `f(place, index)` for the `k` largest of `cols` numbers, in order; equal numbers stay in theirs, NaN comes last.
+/// Calls `f(place, index)` for the `k` (at least 1) largest of `cols` numbers, the first of equal ones, NaN last: in order if
+/// `sorted`, else by their indices.
 pub fn largest(
     x: View<f32>,
     cols: usize,
     k: usize,
+    sorted: bool,
     scratch: &mut Scratch,
     mut f: impl FnMut(usize, usize),
 ) -> Result<(), Fault> {
@@ -60,6 +62,15 @@ pub fn largest(
         (0..n).for_each(|n| enter(n, indices.read().at(n) as usize));
     } else {
         (0..n).for_each(|n| enter(n, n));
+    }
+    if !sorted {
+        (0..n).for_each(|i| to.set(i, from.read().at(i)));
+        // SAFETY: `ptr` has checked the extent, and nobody else uses the scratch memory.
+        let all = unsafe { std::slice::from_raw_parts_mut(to.ptr(0, n), n) };
+        let last = *all.select_nth_unstable(k - 1).1;
+        let chosen = (0..n).map(|i| from.read().at(i)).filter(|&entry| entry <= last);
+        chosen.enumerate().for_each(|(place, entry)| f(place, entry as u32 as usize));
+        return Ok(());
     }
     let sorted = if n < LARGE {
         sort::<8>(from, to, n, low, high, counts)

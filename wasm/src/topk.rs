@@ -19,6 +19,7 @@ pub struct TopK {
     pub rows: u32,
     pub cols: u32,
     pub k: u32,
+    pub sorted: u32,
 }
 
 impl TopK {
@@ -33,6 +34,7 @@ impl TopK {
         if k == 0 {
             return Ok(());
         }
+        let sorted = self.sorted != 0;
         parallel(rows, cols * 4, |range, scratch| {
             for row in range {
                 let x = x.from(row * cols);
@@ -40,7 +42,7 @@ impl TopK {
                 if k <= cols.min(MANY).isqrt() || cols < SMALL {
                     best.heap(x, cols, k);
                 } else {
-                    largest(x, cols, k, scratch, |i, at| best.set(i, (x.at(at), at as i32)))?;
+                    largest(x, cols, k, sorted, scratch, |i, at| best.set(i, (x.at(at), at as i32)))?;
                 }
             }
             Ok(())

@@ -15,6 +15,12 @@ export interface TopK {
   readonly indices: Tensor;
 }
 
+/** Options of {@linkcode topk}. */
+export interface TopKOptions {
+  /** Whether they come in descending order; where order does not matter, many are found faster without. @default true */
+  readonly sorted?: boolean;
+}
+
 /**
  * Finds the `k` largest of each row; the lower index comes first among equals.
  *
@@ -23,7 +29,7 @@ export interface TopK {
  * @param k From 0 to cols.
  * @returns Values and indices.
  */
-export function topk(d: Device, x: Tensor, k: number): TopK {
+export function topk(d: Device, x: Tensor, k: number, { sorted = true }: TopKOptions = {}): TopK {
   const id = use(d, "topk", "x", x);
   expectRank("topk", "x", x, 1);
   const cols = x.shape.at(-1)!;
@@ -32,7 +38,16 @@ export function topk(d: Device, x: Tensor, k: number): TopK {
   const values = d.empty(shape);
   const indices = d.empty(shape, "i32");
   if (values.size > 0) {
-    d.submit({ op: "topk", x: id, values: values.id, indices: indices.id, rows: x.size / cols, cols, k });
+    d.submit({
+      op: "topk",
+      x: id,
+      values: values.id,
+      indices: indices.id,
+      rows: x.size / cols,
+      cols,
+      k,
+      sorted: sorted ? 1 : 0,
+    });
   }
   return { values, indices };
 }

@@ -1,8 +1,10 @@
 //! Kernels against plain loops in double precision, over many shapes.
 
 mod attention;
+mod cached;
 mod lines;
 mod moves;
+mod packing;
 mod products;
 mod rows;
 mod scans;

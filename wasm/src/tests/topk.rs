@@ -14,6 +14,7 @@ fn topk_orders_ties_by_index_and_nan_last() {
             rows: 1,
             cols: 6,
             k,
+            sorted: 1,
         };
         record.run().unwrap();
         assert_eq!(indices[..k as usize], [2, 3, 5, 0, 4, 1][..k as usize]);
@@ -38,6 +39,7 @@ fn topk_agrees_with_a_stable_sort() {
                 rows: 2,
                 cols: cols as u32,
                 k: k as u32,
+                sorted: 1,
             };
             record.run().unwrap();
             for row in 0..2 {
@@ -52,6 +54,38 @@ fn topk_agrees_with_a_stable_sort() {
                     assert_eq!(values[at].to_bits(), x[want[i]].to_bits());
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn topk_without_order_gives_the_same_elements() {
+    let mut random = Random::new(6);
+    for cols in [40usize, 5000] {
+        let mut x = random.floats(2 * cols);
+        x[..cols].iter_mut().for_each(|x| *x = (*x * 3.0).round());
+        (cols..2 * cols).step_by(3).for_each(|i| x[i] = f32::NAN);
+        for k in [1, cols / 16, cols / 2, cols] {
+            let chosen = [0, 1].map(|sorted| {
+                let (mut values, mut indices) = (vec![9f32; 2 * k], vec![-1; 2 * k]);
+                let record = TopK {
+                    x: x.as_ptr(),
+                    values: values.as_mut_ptr(),
+                    indices: indices.as_mut_ptr(),
+                    rows: 2,
+                    cols: cols as u32,
+                    k: k as u32,
+                    sorted,
+                };
+                record.run().unwrap();
+                for at in 0..2 * k {
+                    let place = at / k * cols + indices[at] as usize;
+                    assert_eq!(values[at].to_bits(), x[place].to_bits());
+                }
+                indices.chunks_mut(k).for_each(|row| row.sort_unstable());
+                indices
+            });
+            assert_eq!(chosen[0], chosen[1], "{cols} columns, k {k}");
         }
     }
 }
