@@ -11,6 +11,7 @@ import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { openDevice } from "../mod.ts";
 import { blobVideo } from "../sdk/compare/video.ts";
+import { offlineRows } from "../sdk/compare/video_offline_rows.ts";
 import { compareVideos, VIDEO_ROWS } from "../sdk/compare/video_rows.ts";
 import { videoSvg } from "../sdk/compare/video_svg.ts";
 
@@ -18,7 +19,8 @@ const SEEDS = [0, 1];
 const picture = process.argv[2] ?? new URL("video_denoise.svg", import.meta.url);
 using device = await openDevice();
 
-const scores = await compareVideos(device, VIDEO_ROWS, SEEDS);
+const { rows } = await offlineRows(device);
+const scores = await compareVideos(device, [...VIDEO_ROWS, ...rows], SEEDS);
 const share = (value: number): string => `${(100 * value).toFixed(1)} %`.padStart(12);
 const decibels = (value: number): string =>
   (Number.isFinite(value) ? `${value.toFixed(1)} dB` : "").padStart(13);

@@ -121,6 +121,8 @@ async function runChunk(
     await inspectHeads?.(index, heads[0]!);
     replace(own.keep(endLayer(own, decoder, index, x, spans, heads)));
     await scope.flush(signal);
+    // Storage packs the prompt now, layer by layer, so that two forms of all layers never exist at once.
+    await caches[index]!.settle();
   }
   replace(normalise(scope, decoder, x));
   await inspect?.(layers, x);

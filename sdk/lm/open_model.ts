@@ -19,7 +19,7 @@ import { DIRECTORY_NAMES, GGUF_NAMES, type Naming } from "./tensor_names.ts";
  * Where a model is: the path of a directory (`config.json` beside `model.safetensors` or its shards) or of a `.gguf` file (the first of several), the
  * files of such a directory, or the bytes of a GGUF file.
  */
-export type ModelSource = string | WeightFiles | Uint8Array;
+export type ModelSource = string | URL | WeightFiles | Uint8Array;
 
 /** An open model: what it is, and where its weights are read from. */
 export interface OpenModel {
@@ -44,6 +44,7 @@ export interface OpenModel {
  */
 export async function openModel(source: ModelSource): Promise<OpenModel> {
   if (source instanceof Uint8Array) return await ofGguf(await openGguf(source));
+  if (source instanceof URL) return await openModel((await import("node:url")).fileURLToPath(source));
   if (typeof source !== "string") return await ofFiles(source);
   if (!/\.gguf$/i.test(source)) return await ofFiles(folderFiles(source), source);
   const cut = Math.max(source.lastIndexOf("/"), source.lastIndexOf("\\")) + 1;

@@ -47,8 +47,16 @@ export function segmentTarget(t: number, { steps, segments }: Segments): number 
   return Math.floor((t - 1) / size) * size;
 }
 
+/** A jump: z_s = keep * z_t + clean * x, where x is the clean sample that a model sees in z_t. */
+export interface Jump {
+  /** Factor of the noisy sample. */
+  readonly keep: number;
+  /** Factor of the clean one. */
+  readonly clean: number;
+}
+
 /**
- * Factors of the jump from time t to time s: z_s = keep * z_t + clean * x, where x is the clean sample that a model sees in z_t.
+ * Factors of the jump from time t to time s.
  *
  * From t to the same t nothing moves; to time 0 the jump gives x.
  *
@@ -58,7 +66,7 @@ export function jumpFactors(
   { alpha, sigma }: DiffusionSchedule,
   t: number,
   s: number,
-): { readonly keep: number; readonly clean: number } {
+): Jump {
   const known = (time: number): boolean => Number.isFinite(alpha[time]) && Number.isFinite(sigma[time]);
   if (!known(t) || !known(s) || !(sigma[t]! > 0)) {
     throw new RangeError(
@@ -96,14 +104,21 @@ export function segmentStep(
       `Cannot run segmentStep: "z" [${z.shape}], "xHat" [${xHat.shape}] and ${each.length} times do not fit, expected the same shape and one time for all or for each of ${rows} samples`,
     );
   }
-  const factors = each.map((t) => jumpFactors(options, t, segmentTarget(t, options)));
+  return jumpBy(d, z, xHat, each.map((t) => jumpFactors(options, t, segmentTarget(t, options))));
+}
+
+/**
+ * Jumps by given factors.
+ *
+ * @param d Receives the result.
+ * @param z [n, ...].
+ * @param xHat Of the same shape.
+ * @param jumps One per sample.
+ */
+export function jumpBy(d: Device, z: Tensor, xHat: Tensor, jumps: readonly Jump[]): Tensor {
   return scoped(d, (s) => {
-    const column = (name: "keep" | "clean"): Tensor =>
-      s.tensor(Float32Array.from(factors, (one) => one[name]), [rows]);
-    return add(
-      s,
-      mul(s, z, column("keep"), { axis: "rows" }),
-      mul(s, xHat, column("clean"), { axis: "rows" }),
-    );
+    const scaled = (x: Tensor, name: keyof Jump): Tensor =>
+      mul(s, x, s.tensor(Float32Array.from(jumps, (jump) => jump[name]), [jumps.length]), { axis: "rows" });
+    return add(s, scaled(z, "keep"), scaled(xHat, "clean"));
   });
 }

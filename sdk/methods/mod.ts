@@ -38,6 +38,7 @@ export {
 export type { EfficientVditSample, EfficientVditSearchOptions } from "./efficient_vdit_search.ts";
 export {
   type DiffusionSchedule,
+  type Jump,
   jumpFactors,
   type Segments,
   segmentStep,

@@ -4,6 +4,13 @@
  * @module
  */
 export {
+  type ConsistencyBatch,
+  type ConsistencyGradients,
+  consistencyStep,
+  type Denoiser,
+  type Student,
+} from "./consistency_step.ts";
+export {
   adamW,
   type AdamWOptions,
   cosineRate,

@@ -124,13 +124,25 @@ describe("OrionMSPClassifier on a device that is lost", () => {
     device.dispose();
   });
 
-  test("restores a context although the device is lost meanwhile", async () => {
-    const { device } = await openMortals([calls.load, Infinity], { quiet: true });
-    const clf = await OrionMSPClassifier.restore(context, { device });
-    assertEquals(await clf.predictProba(asked), expected);
-    clf.dispose();
-    device.dispose();
-  });
+  for (const quiet of [false, true]) {
+    test(`restores a context wherever the loss comes${quiet ? ", silently" : ""}`, async () => {
+      let end = 0;
+      await withMortals([Infinity], async (clf, { device, made: [backend] }) => {
+        (await OrionMSPClassifier.restore(context, { device })).dispose();
+        end = backend!.calls;
+      });
+      for (let i = 0; i < 8; i++) {
+        // Both classifiers loaded the weights.
+        const life = Math.round(calls.load + i / 8 * (end - 2 * calls.load));
+        const { device } = await openMortals([life, Infinity], { quiet });
+        const clf = await OrionMSPClassifier.restore(context, { device });
+        assertEquals(await clf.predictProba(asked), expected, `after ${life} calls`);
+        clf.dispose();
+        assertEquals(device.report.bytes, 0);
+        device.dispose();
+      }
+    });
+  }
 
   test("finishes the calls of all its forks, which load the weights once", () =>
     withMortals([calls.fit + 5, Infinity], async (clf, { device, made }) => {

@@ -2,12 +2,14 @@
 
 mod attention;
 mod cached;
+mod decode;
 mod lines;
 mod moves;
 mod packing;
 mod products;
 mod rows;
 mod scans;
+mod stored;
 mod threads;
 mod topk;
 

@@ -1,5 +1,5 @@
 use super::Random;
-use super::cached::half;
+use super::stored::half;
 use crate::cached::{PackBitmap, Quantize};
 
 #[test]
