@@ -14,6 +14,7 @@ import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
 import { capturedSample } from "./captured_sample.ts";
 import { costCurve, curvesModule } from "./cost_curve.ts";
 import { writeBytes } from "./node_files.ts";
+import { recallSample } from "./recall_sample.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Compare attention methods on the same queries, keys and values.
@@ -26,7 +27,9 @@ const HELP = `Compare attention methods on the same queries, keys and values.
   --dim N            columns of a head (default 64)
   --data KIND        structured (default); orion: the last layer of the bundled tabular model on a bundled table;
                      diffusion: the last layer of a small diffusion language model; video: a noisy video that attention denoises;
-                     digits: the last layer of a small vision transformer
+                     digits: the last layer of a small vision transformer; recall: a layer of the recall model on a text
+                     of --length tokens
+  --layer N          of the recall model, from 0 (default 2)
   --bidirectional    not causal, with the methods for that (default for video and digits)
   --methods A,B      only these methods
   --device KIND      webgpu, wasm or reference (default: the fastest that works)    --threads N
@@ -127,16 +130,17 @@ function ms(time: number): string {
 }
 
 async function sampleOf(
-  { data, length, heads, kvHeads, dim, seed, bidirectional }: ReturnType<typeof readOptions>,
+  { data, length, heads, kvHeads, dim, layer, seed, bidirectional }: ReturnType<typeof readOptions>,
 ): Promise<Sample> {
   if (data === "video") return videoSample(seed);
+  if (data === "recall") return await recallSample(length, layer, seed);
   const sample = data === "structured"
     ? structured({ length, heads, kvHeads, headDim: dim, seed })
     : await capturedSample(data);
   return bidirectional ? { ...sample, causal: false } : sample;
 }
 
-const DATA = ["structured", "orion", "diffusion", "video", "digits"] as const;
+const DATA = ["structured", "orion", "diffusion", "video", "digits", "recall"] as const;
 const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 function readOptions(args: readonly string[]) {
@@ -148,6 +152,7 @@ function readOptions(args: readonly string[]) {
       "kv-heads": { type: "string" },
       "dim": { type: "string", default: "64" },
       "data": { type: "string", default: "structured" },
+      "layer": { type: "string", default: "2" },
       "methods": { type: "string" },
       "device": { type: "string" },
       "threads": { type: "string" },
@@ -159,10 +164,10 @@ function readOptions(args: readonly string[]) {
       "help": { type: "boolean", default: false },
     },
   });
-  const whole = (name: string, text: string): number => {
+  const whole = (name: string, text: string, least = 1): number => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= 1) return value;
-    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from 1`);
+    if (Number.isInteger(value) && value >= least) return value;
+    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
   };
   const one = <T extends string>(name: string, text: string, known: readonly T[]): T => {
     const found = known.find((value) => value === text);
@@ -176,6 +181,7 @@ function readOptions(args: readonly string[]) {
     kvHeads: values["kv-heads"] === undefined ? heads : whole("kv-heads", values["kv-heads"]),
     dim: whole("dim", values.dim),
     data: one("data", values.data, DATA),
+    layer: whole("layer", values.layer, 0),
     methods: values.methods?.split(","),
     device: values.device === undefined ? undefined : one("device", values.device, DEVICES),
     threads: values.threads === undefined ? undefined : whole("threads", values.threads),

@@ -1,6 +1,6 @@
 import { describe, test } from "node:test";
 import { attention } from "../attention/attention.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
+import { assertAlmostEquals, assertEquals, assertRejects } from "../testing/assert.ts";
 import { type Random, random } from "../testing/random.ts";
 import {
   assertMask,
@@ -20,33 +20,8 @@ import {
   orderFigures,
   type ParoFigures,
 } from "./paro_attention_choice.ts";
-import { firstOfSame, type GridDims, orderTokens } from "./paro_attention_orders.ts";
-import { packMask, type ParoProfile, parseParoProfile, writeParoProfile } from "./paro_attention_profile.ts";
-
-interface Grid {
-  readonly dims: GridDims;
-  readonly textLen: number;
-  readonly blockSize: number;
-}
-
-const GRID: Grid = { dims: [3, 4, 5], textLen: 7, blockSize: 8 };
-
-function lengthOf({ dims, textLen }: Grid): number {
-  return textLen + dims[0] * dims[1] * dims[2];
-}
-
-function headsFor(grid: Grid, heads: number, kvHeads = heads, seed = 9): Heads {
-  const length = lengthOf(grid);
-  return randomHeads(random(seed), { heads, kvHeads, lq: length, lk: length, headDim: 8 });
-}
-
-/** A profile of one layer with random masks, two steps that share none. */
-function randomProfile(source: Random, grid: Grid, order: readonly number[]): ParoProfile {
-  const n = Math.ceil(lengthOf(grid) / grid.blockSize);
-  const parts = Array.from({ length: 2 * order.length }, () => packMask(source.ints(n * n, 0, 2)));
-  const masks = Uint8Array.from(parts.flatMap((part) => [...part]));
-  return { version: 1, ...grid, density: 0.5, order: [order], maskOfStep: [0, 1], masks };
-}
+import { orderTokens } from "./paro_attention_orders.ts";
+import { GRID, type Grid, headsFor, lengthOf, randomProfile } from "./_test_paro.ts";
 
 for (const [name, device] of Object.entries(DEVICES)) {
   describe(`paroAttention() on ${name}`, () => {
@@ -79,7 +54,7 @@ for (const [name, device] of Object.entries(DEVICES)) {
       });
     }
 
-    test("plans up to four blocks dense, both ways", async () => {
+    test("plans up to four blocks dense, both ways", () => {
       using d = device.scope();
       const grid: Grid = { dims: [2, 3, 4], textLen: 2, blockSize: 8 };
       const heads = headsFor(grid, 2);
@@ -217,96 +192,6 @@ function tileSums(heads: Heads, grid: Grid, h: number, order: number): Float64Ar
   });
   return sums;
 }
-
-describe("orders", () => {
-  test("walk the grid along their axes, text first", () => {
-    assertEquals([...orderTokens([2, 2, 3], 1, 0)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-    assertEquals([...orderTokens([2, 2, 3], 1, 4)], [0, 1, 7, 4, 10, 2, 8, 5, 11, 3, 9, 6, 12]);
-    for (let order = 0; order < 6; order++) {
-      assertEquals([...orderTokens(GRID.dims, 7, order)].sort((a, b) => a - b), [...Array(67).keys()]);
-    }
-  });
-
-  test("coincide where an axis has one token", () => {
-    assertEquals([0, 1, 2, 3, 4, 5].map((order) => firstOfSame([1, 4, 5], order)), [0, 1, 0, 0, 1, 1]);
-    assertEquals([0, 1, 2, 3, 4, 5].map((order) => firstOfSame([3, 4, 5], order)), [0, 1, 2, 3, 4, 5]);
-    assertEquals(orderTokens([1, 4, 5], 2, 5), orderTokens([1, 4, 5], 2, 1));
-  });
-});
-
-describe("choices", () => {
-  test("orders weigh emptiness against evenness, the lowest of equals", () => {
-    const sparse = Float64Array.of(0.5, 0.9, 0.9, 0, 0, 0);
-    const quant = Float64Array.of(1, 5, 5, 9, 9, 9);
-    const all = [0, 1, 2, 3, 4, 5];
-    const chosen = (alpha: number): number =>
-      chooseOrders(orderFigures(sparse, quant, all, alpha).score, 1, all)[0]!;
-    assertEquals([chosen(1), chosen(0)], [1, 0]);
-    const flat = orderFigures(new Float64Array(6).fill(1), new Float64Array(6), all, 0.5);
-    assertEquals(flat.score, [[0, 0, 0, 0, 0, 0]]);
-    assertEquals(chooseOrders([[3, 1, 0, 9, 9, 9], [0, 1, 4, 9, 9, 9]], 1, all), [1, 1]);
-  });
-
-  test("masks take the largest tiles, and beside them text, the last row and the last column", () => {
-    const sums = Float64Array.of(0, 0, 0, 0, 0, 3, 5, 9, 0, 3, 1, 9, 9, 9, 9, 9);
-    const mask = (density: number, text: number): string => chooseTiles(sums, 4, density, text).join("");
-    assertEquals(mask(0, 0), "0001000100011111");
-    assertEquals(mask(0.44, 0), "0001001100011111");
-    assertEquals(mask(0.5, 1), "1111111110011111");
-  });
-
-  test("steps of the second half share a mask", () => {
-    assertEquals([1, 2, 4, 5].map(halfShared), [[0], [0, 1], [0, 1, 2, 2], [0, 1, 2, 2, 2]]);
-  });
-});
-
-describe("profiles of paroAttention()", () => {
-  const device = DEVICES["reference"]!;
-  const profile = randomProfile(random(4), GRID, [2, 3]);
-  const heads = headsFor(GRID, 2);
-
-  test("survive a file", () => {
-    const file = writeParoProfile(profile);
-    assertEquals(parseParoProfile(file), profile);
-    paroAttention({ profile: file });
-  });
-
-  test("of another grid, model or step are refused", () => {
-    using d = device.scope();
-    const [q, k] = [queries(d, heads), keys(d, heads)];
-    const plan = (own: ParoProfile, more = {}): unknown =>
-      paroAttention({ profile: own, ...more }).plan(d, q, k);
-    const other = randomProfile(random(4), { ...GRID, dims: [3, 4, 6] }, [2, 3]);
-    assertThrows(() => plan(other), RangeError, "grid does not match");
-    assertThrows(
-      () => plan(randomProfile(random(4), { ...GRID, textLen: 99 }, [2, 3])),
-      RangeError,
-      "text alone",
-    );
-    assertThrows(() => plan(randomProfile(random(4), GRID, [2, 3, 4])), RangeError, "another model");
-    assertThrows(() => plan(profile, { layer: 1 }), RangeError, "another model");
-    assertThrows(() => plan(profile, { step: 2 }), RangeError, "2 steps");
-  });
-
-  test("that are broken are refused", () => {
-    assertThrows(() => paroAttention(), TypeError, "missing");
-    const broken: readonly (readonly [object, string])[] = [
-      [{ version: 2 }, "version"],
-      [{ dims: [3, 4] }, "dims"],
-      [{ dims: [3, 0, 5] }, "dims[1]"],
-      [{ order: [[6, 0]] }, "order[0][0]"],
-      [{ maskOfStep: [] }, "maskOfStep"],
-      [{ maskOfStep: [0, 2] }, "bytes of masks"],
-      [{ masks: profile.masks.subarray(1) }, "bytes of masks"],
-      [{ masks: [1, 2] }, "not bytes"],
-    ];
-    for (const [change, says] of broken) {
-      assertThrows(() => parseParoProfile({ ...profile, ...change } as ParoProfile), Error, says);
-    }
-    assertThrows(() => parseParoProfile(new Uint8Array(9)), SyntaxError, "no header");
-    assertThrows(() => parseParoProfile(new TextEncoder().encode("{,}\n")), SyntaxError, "not JSON");
-  });
-});
 
 describe("paroAttention.calibrate()", () => {
   test("refuses zero steps, an empty image, NaN in one frame, and samples that do not fit", async () => {

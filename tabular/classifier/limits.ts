@@ -19,6 +19,8 @@ export interface TableSize {
   readonly members: number;
   /** Versions of the table, one per normalisation method. */
   readonly tables: number;
+  /** Bytes of a number of a kept key or value, at most. @default 2 */
+  readonly keyBytes?: number;
 }
 
 /**
@@ -35,7 +37,8 @@ export function checkRoom(config: OrionConfig, size: TableSize): void {
   const width = rowWidth(config);
   // Embedded cells of every version, twice while they are put in order, and the vectors and keys of every member.
   const cells = 4 * size.rows * size.columns * config.embed_dim * (size.tables + 2);
-  const members = size.members * size.rows * width * (4 * 4 + 2 * 2 * config.icl_num_blocks);
+  const members = size.members * size.rows * width *
+    (4 * 4 + 2 * (size.keyBytes ?? 2) * config.icl_num_blocks);
   if (cells + members <= BUDGET) return;
   const gib = ((cells + members) / 2 ** 30).toFixed(1);
   const rows = Math.floor(size.rows * BUDGET / (cells + members));

@@ -137,6 +137,7 @@ export class OrionMSPClassifier {
           columns: features.width,
           members: members.length,
           tables: tables.length,
+          keyBytes: form.storage.spec["type"] === "f32" ? 4 : 2,
         });
       }
       options.signal?.throwIfAborted();

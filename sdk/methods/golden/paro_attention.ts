@@ -23,7 +23,6 @@ import type { ParoFigures } from "../paro_attention_choice.ts";
 import { paroIntegerAttention, quantiseHeads } from "../paro_attention_integer.ts";
 import { type GridDims, orderTokens } from "../paro_attention_orders.ts";
 import {
-  paroBlocks,
   paroMasks,
   type ParoProfile,
   parseParoProfile,
@@ -107,17 +106,18 @@ async function replayIntegers(
 ): Promise<Check[]> {
   const step = numberOf(params, "step");
   const own = quantiseHeads(d, heads, profile, profile.order[0]!, 8);
-  const perQueryHead = (values: Float32Array): number[] => {
-    const [count, kvHeads] = [heads.q.shape[0]!, heads.k.shape[0]!];
+  /** The file repeats key heads for the query heads that share them. */
+  const repeated = (name: string, values: Float32Array): number[] => {
+    const [rows, kvHeads] = [shapeOf(file, name)[0]!, heads.k.shape[0]!];
     const size = values.length / kvHeads;
-    return Array.from({ length: count }, (_, h) => Math.floor(h * kvHeads / count))
+    return Array.from({ length: rows }, (_, h) => Math.floor(h * kvHeads / rows))
       .flatMap((head) => [...values.subarray(head * size, (head + 1) * size)]);
   };
   const checks: Check[] = [
     compareScores("q_scale", await own.q.scales.read(), floats(file, "q_scale")),
-    compareScores("k_scale", perQueryHead(await own.k.scales.read()), floats(file, "k_scale")),
+    compareScores("k_scale", repeated("k_scale", await own.k.scales.read()), floats(file, "k_scale")),
     compareCodes("q_int8", await own.q.codes.read(), integers(file, "q_int8")),
-    compareCodes("k_int8", perQueryHead(await own.k.codes.read()), integers(file, "k_int8")),
+    compareCodes("k_int8", repeated("k_int8", await own.k.codes.read()), integers(file, "k_int8")),
   ];
   for (const [bits, tolerance] of [[8, 2e-2], [4, 0.1]] as const) {
     const name = `out_int${bits}`;
