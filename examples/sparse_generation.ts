@@ -14,11 +14,19 @@ const model = new URL("../sdk/lm/recall", import.meta.url);
 const lm = await CausalLM.load(model, { device, cache: dense({ type: "f16" }) });
 
 // 8192 tokens of facts among filler; the questions at the end are asked one by one.
-const { ids, questions } = recallText({ task: "records", tokens: 8192, statements: 200, questions: 6, seed: 7 });
+const { ids, questions } = recallText({
+  task: "records",
+  tokens: 8192,
+  statements: 200,
+  questions: 6,
+  seed: 7,
+});
 const begin = questions[0]!.at;
 const words = (some: ArrayLike<number>): string => lm.tokenizer!.decode(Array.from(some));
 
-const profile = await calibrate(lm, [recallText({ task: "records", tokens: 512, statements: 20, seed: 1 }).ids]);
+const profile = await calibrate(lm, [
+  recallText({ task: "records", tokens: 512, statements: 20, seed: 1 }).ids,
+]);
 const small = lm.with({ cache: bitmap(), select: doubleSparsity({ profile, tokenRatio: 1 / 16 }) });
 
 for (const [name, own] of [["everything", lm], ["a sixteenth, of bitmaps", small]] as const) {
@@ -35,10 +43,16 @@ for (const [name, own] of [["everything", lm], ["a sixteenth, of bitmaps", small
       text += piece.text;
       if (piece.usage) {
         const { completionTokens, decodeMs, kvBytes } = piece.usage;
-        speed = `${((completionTokens - 1) / decodeMs * 1000).toFixed(0)} tokens/s, ${(kvBytes / 1e6).toFixed(1)} MB`;
+        speed = `${((completionTokens - 1) / decodeMs * 1000).toFixed(0)} tokens/s, ${
+          (kvBytes / 1e6).toFixed(1)
+        } MB`;
       }
     }
-    console.log(`  ${words(ids.slice(at, answerAt)).padEnd(24)} -> ${text.padEnd(12)} (expected ${words(answer)}; ${speed})`);
+    console.log(
+      `  ${words(ids.slice(at, answerAt)).padEnd(24)} -> ${text.padEnd(12)} (expected ${
+        words(answer)
+      }; ${speed})`,
+    );
     sequence.dispose();
   }
   prompt.dispose();

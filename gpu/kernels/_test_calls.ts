@@ -178,7 +178,11 @@ export function attentionOf(shape: AttentionShape): Call {
 
 /** The others, by their sizes. */
 export const topkOf = (rows: number, cols: number, k: number): Call =>
-  callOf("topk", { rows, cols, k, sorted: 1 }, { x: 4 * rows * cols, values: 4 * rows * k, indices: 4 * rows * k });
+  callOf("topk", { rows, cols, k, sorted: 1 }, {
+    x: 4 * rows * cols,
+    values: 4 * rows * k,
+    indices: 4 * rows * k,
+  });
 export const scanOf = (rows: number, cols: number, dtype: number = DTYPE_CODE.f32): Call =>
   callOf("scan", { rows, cols, dtype }, { x: 4 * rows * cols, out: 4 * rows * cols });
 export const gatherOf = (n: number, width: number, size: number, sources: number): Call =>

@@ -70,7 +70,14 @@ export class KVCache {
   readonly #store: Store;
   readonly #selections = new Map<Selector, Selection>();
 
-  /** @throws RangeError if a size is out of range or the storage cannot keep such heads. */
+  /**
+   * An empty cache.
+   *
+   * @param device Holds it.
+   * @param options Its sizes and how it keeps rows.
+   * @param of Is copied, if given; see {@linkcode KVCache.fork}.
+   * @throws RangeError if a size is out of range or the storage cannot keep such heads.
+   */
   constructor(device: Device, options: KVCacheOptions, of?: KVCache) {
     const { heads, headDim, storage = dense(), queryHeads = heads, layer, capacity = Infinity } = options;
     const { reserve = Math.min(256, capacity) } = options;
@@ -309,6 +316,7 @@ export class KVCache {
     this.#store.dispose();
   }
 
+  /** Gives all memory back. */
   [Symbol.dispose](): void {
     this.dispose();
   }

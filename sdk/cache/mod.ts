@@ -11,4 +11,5 @@ export { offload, type OffloadOptions } from "./offload.ts";
 export { paged, type PagedOptions } from "./paged.ts";
 export { quantized, type QuantizedOptions } from "./quantized.ts";
 export { storageOf } from "./storage_of.ts";
-export type { RowShape, Storage, StorageSpec, Store, StoreState } from "./storage.ts";
+export type { RowShape, Section, Storage, StorageSpec, Store, StoreState } from "./storage.ts";
+export type { CodedRows, RowCodec } from "../device/row_codec.ts";

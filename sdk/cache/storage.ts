@@ -37,12 +37,15 @@ export interface Storage {
 
 /** A storage as plain data. */
 export interface StorageSpec {
+  /** Which storage it is. */
   readonly name: string;
+  /** Options by name. */
   readonly [option: string]: unknown;
 }
 
 /** Numbers and tensors that a store consists of. */
 export interface StoreState {
+  /** Numbers by name. */
   readonly numbers: Readonly<Record<string, readonly number[]>>;
   /** They belong to the device that was given. */
   readonly tensors: Readonly<Record<string, Tensor>>;
@@ -50,6 +53,7 @@ export interface StoreState {
 
 /** Rows that decode reads, and which of them. */
 export interface Section {
+  /** The rows. */
   readonly rows: CachedRows;
   /** i32 [lists, cap] of tokens, as in {@linkcode Choice}. @default all */
   readonly list?: Tensor;

@@ -20,7 +20,9 @@ export interface CodedRows {
 
 /** One form of rows for heads of one size. */
 export interface RowCodec {
+  /** Its form. */
   readonly form: Exclude<RowForm, "bitmap">;
+  /** Type of the stored elements. */
   readonly dtype: DType;
   /** Stored elements of a row. */
   readonly width: number;

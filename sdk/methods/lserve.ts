@@ -40,6 +40,7 @@ export interface LserveOptions extends LserveDecodeOptions {
 
 /** What {@linkcode lserve} makes. */
 export interface LserveSelector extends Planner, Selector {
+  /** Begins to follow a cache. */
   start(device: Device, shape: CacheShape): LserveSelection;
 }
 
@@ -103,7 +104,8 @@ export const lserve: Method<LserveOptions, LserveSelector> = method({
     );
     return {
       ...prefill,
-      start: (device, shape) => lserveSelection(device, shape, flagsOf(shape.layer ?? options.layer, shape.heads), options),
+      start: (device, shape) =>
+        lserveSelection(device, shape, flagsOf(shape.layer ?? options.layer, shape.heads), options),
     };
   },
 });

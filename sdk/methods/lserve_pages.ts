@@ -116,7 +116,7 @@ export class PageExtremes implements Disposable {
       if (this.#length % page === 0) {
         const first = this.#length - page;
         const full = slice(d, this.#recent, 1, first % (2 * page), first % (2 * page) + page);
-        this.#put(d, first / size, groupMax(d, full, size));
+        this.#put(first / size, groupMax(d, full, size));
       }
     }
     if (open === n) return;
@@ -124,7 +124,7 @@ export class PageExtremes implements Disposable {
     const full = Math.floor((n - open) / page);
     if (full > 0) {
       const extremes = keyExtremes(d, rest, size);
-      this.#put(d, this.#length / size, slice(d, extremes, 1, 0, full * logicalPerPage));
+      this.#put(this.#length / size, slice(d, extremes, 1, 0, full * logicalPerPage));
     }
     this.#remember(d, rest);
   }
@@ -187,7 +187,7 @@ export class PageExtremes implements Disposable {
   }
 
   /** Writes extremes from a logical page on. */
-  #put(d: Device, at: number, rows: Tensor): void {
+  #put(at: number, rows: Tensor): void {
     this.#extremes.setLength(at);
     this.#extremes.append(rows);
   }

@@ -92,6 +92,7 @@ export * from "./sparse_d_schedule.ts";
 export { type SparseDResult, SparseDSession } from "./sparse_d_session.ts";
 export * from "./sparse_vdit.ts";
 export type { SparseVditCalibrateOptions, SparseVditSample } from "./sparse_vdit_calibrate.ts";
+export type { SparseVditInputs } from "./sparse_vdit_errors.ts";
 export { SPARSE_VDIT_MODES, type SparseVditGeometry } from "./sparse_vdit_modes.ts";
 export {
   headGroups,

@@ -10,7 +10,13 @@ import type { Tensor } from "../device/tensor.ts";
 import { checkWhole } from "./_check_whole.ts";
 import { calibrateParo, type ParoCalibrateOptions, type ParoSample } from "./paro_attention_calibrate.ts";
 import { expectGrid, orderPart } from "./paro_attention_orders.ts";
-import { paroBlocks, paroMasks, type ParoProfile, parseParoProfile } from "./paro_attention_profile.ts";
+import {
+  FEW_BLOCKS,
+  paroBlocks,
+  paroMasks,
+  type ParoProfile,
+  parseParoProfile,
+} from "./paro_attention_profile.ts";
 import { type Method, method, planner } from "./planner.ts";
 import type { Samples } from "./samples.ts";
 import { table } from "./scores.ts";
@@ -24,9 +30,6 @@ export interface ParoAttentionOptions {
   /** Denoising step, from 0. @default 0 */
   readonly step: number;
 }
-
-/** Up to so many blocks a plan is dense. */
-const FEW_BLOCKS = 4;
 
 /**
  * Plans a layer at a step: the tiles of its mask, in the order of every head. Plans do not depend on queries and keys; steps that share a mask may share

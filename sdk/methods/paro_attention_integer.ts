@@ -22,7 +22,13 @@ import { unary } from "../device/ops/unary.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { expectGrid, orderRows, permuteHeads } from "./paro_attention_orders.ts";
-import { paroBlocks, paroMasks, type ParoProfile, parseParoProfile } from "./paro_attention_profile.ts";
+import {
+  FEW_BLOCKS,
+  paroBlocks,
+  paroMasks,
+  type ParoProfile,
+  parseParoProfile,
+} from "./paro_attention_profile.ts";
 import { headScores, table } from "./scores.ts";
 
 /** Bits of a number; 4 lose much more than 8. */
@@ -84,7 +90,7 @@ const HIDDEN = -1e30;
  * @param k [Hkv, L, D].
  * @param v [Hkv, L, D].
  * @returns [Hq, L, D], in the order of the tokens.
- * @throws RangeError if the profile is of another model, grid or length, or heads that share keys have different orders.
+ * @throws RangeError if the profile is of another model, grid or length, shapes do not fit, or heads that share keys have different orders.
  */
 export function paroIntegerAttention(
   d: Device,
@@ -97,12 +103,17 @@ export function paroIntegerAttention(
   const profile = parseParoProfile(options.profile);
   const [heads, length, width] = q.shape as [number, number, number];
   expectGrid(profile.dims, profile.textLen, { lq: length, lk: k.shape[1] ?? 0 });
+  if (`${v.shape}` !== `${k.shape}` || k.shape[2] !== width || heads % k.shape[0]! !== 0) {
+    throw new RangeError(
+      `Cannot run paroIntegerAttention: "q" [${q.shape}], "k" [${k.shape}] and "v" [${v.shape}] do not fit, expected [Hq, L, D] and twice [Hkv, L, D] with Hkv a divisor of Hq`,
+    );
+  }
   const masks = paroMasks(profile, layer, step, heads);
   const n = paroBlocks(profile);
   return scoped(d, (s) => {
     const flags = Float32Array.from(
       { length: heads * n * n },
-      (_, i) => masks[Math.floor(i / (n * n))]![i % (n * n)]!,
+      (_, i) => n <= FEW_BLOCKS ? 1 : masks[Math.floor(i / (n * n))]![i % (n * n)]!,
     );
     const sizes = { blockSize: profile.blockSize, queryBlock: halfBlock(profile.blockSize), bits };
     const orders = profile.order[layer]!;

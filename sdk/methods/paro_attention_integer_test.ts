@@ -153,13 +153,14 @@ for (const [name, device] of Object.entries(DEVICES)) {
       assertEquals(device.report.tensors, before + 4);
     });
 
-    test("paroIntegerAttention refuses orders that differ among heads with the same keys", () => {
+    test("paroIntegerAttention refuses shapes that do not fit and orders that differ among heads with the same keys", () => {
       using d = device.scope();
       const sample = randomHeads(random(8), { heads: 4, kvHeads: 2, lq: 67, lk: 67, headDim: 4 });
       const [q, k] = [queries(d, sample), keys(d, sample)];
       const profile = profileOf([2, 3, 5, 5], 8, 1);
       const before = device.report.tensors;
       assertThrows(() => paroIntegerAttention(d, q, k, k, { profile }), RangeError, "different orders");
+      assertThrows(() => paroIntegerAttention(d, q, k, q, { profile }), RangeError, "do not fit");
       assertEquals(device.report.tensors, before);
     });
   });

@@ -33,6 +33,9 @@ export interface ParoProfile extends ParoHeader {
   readonly masks: Uint8Array;
 }
 
+/** Up to so many blocks attention is dense. */
+export const FEW_BLOCKS = 4;
+
 const WHAT = "this profile of paroAttention";
 const NEWLINE = 10;
 

@@ -7,7 +7,7 @@ import { attention } from "../attention/attention.ts";
 import { planOf } from "../attention/plan.ts";
 import type { Device } from "../device/device.ts";
 import { slice } from "../device/ops/slice.ts";
-import type { Tensor } from "../device/tensor.ts";
+import type { SparseVditInputs } from "./sparse_vdit_errors.ts";
 import {
   blocksOf,
   draftModes,
@@ -27,7 +27,7 @@ const RUNS = 5;
  */
 export async function measureModes(
   device: Device,
-  { q, k, v }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
+  { q, k, v }: SparseVditInputs,
   geometry: SparseVditGeometry,
 ): Promise<number[]> {
   const [heads, length] = q.shape as [number, number];

@@ -65,17 +65,16 @@ describe("a fitted context", () => {
     }
   }
 
-  test("of 400 rows and 30 columns takes at most 22 MB, 12.6 as int8, 11.3 as bitmaps of 30 % and 8 as int4", async () => {
-    const { X, y } = table(400, 2, 30);
-    for (
-      const [context, most] of [
-        [undefined, 22],
-        [{ storage: quantized({ bits: 8 }) }, 12.6],
-        [{ storage: pruned(0.7) }, 11.3],
-        [{ storage: quantized({ bits: 4 }) }, 8],
-      ] as const
-    ) {
-      await withContext(context, async (clf, device) => {
+  const SIZES: readonly (readonly [string, ContextOptions, number])[] = [
+    ["float16", {}, 22],
+    ["int8", { storage: quantized({ bits: 8 }) }, 12.6],
+    ["int4", { storage: quantized({ bits: 4 }) }, 8],
+    ["bitmaps of 30 %", { storage: pruned(0.7) }, 11.3],
+  ];
+  for (const [name, context, most] of SIZES) {
+    test(`of 400 rows and 30 columns as ${name} takes at most ${most} MB`, () =>
+      withContext(context, async (clf, device) => {
+        const { X, y } = table(400, 2, 30);
         const before = device.report.bytes;
         await clf.fit(X, y);
         const held = device.report.bytes - before;
@@ -83,9 +82,8 @@ describe("a fitted context", () => {
         assert(length <= most * 1e6, `${length} bytes are more than ${most} MB`);
         // Bitmaps keep memory for rows that would wait.
         assert(held <= 1.25 * length, `${held} bytes on the device, ${length} in the file`);
-      }, 8);
-    }
-  });
+      }, 8));
+  }
 
   test("that chooses all rows answers as one that reads all", async () => {
     const { X, y } = table(90, 3);
