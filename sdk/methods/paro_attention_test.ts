@@ -1,25 +1,10 @@
 import { describe, test } from "node:test";
 import { attention } from "../attention/attention.ts";
 import { assertAlmostEquals, assertEquals, assertRejects } from "../testing/assert.ts";
-import { type Random, random } from "../testing/random.ts";
-import {
-  assertMask,
-  DEVICES,
-  type Heads,
-  keys,
-  maskOf,
-  queries,
-  randomHeads,
-  scoreOf,
-} from "./_test_heads.ts";
+import { random } from "../testing/random.ts";
+import { assertMask, DEVICES, type Heads, keys, maskOf, queries, scoreOf } from "./_test_heads.ts";
 import { paroAttention } from "./paro_attention.ts";
-import {
-  chooseOrders,
-  chooseTiles,
-  halfShared,
-  orderFigures,
-  type ParoFigures,
-} from "./paro_attention_choice.ts";
+import type { ParoFigures } from "./paro_attention_choice.ts";
 import { orderTokens } from "./paro_attention_orders.ts";
 import { GRID, type Grid, headsFor, lengthOf, randomProfile } from "./_test_paro.ts";
 

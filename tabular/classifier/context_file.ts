@@ -84,6 +84,7 @@ export async function writeContext(state: FittedState, weights: string): Promise
     }
     for (const [l, cache] of context.icl.entries()) {
       const file = await cache.save();
+      // The first name among those of bytes: after wider elements it begins at an even place, so that its float16 rows are read without a copy.
       put(`caches.${i}.${l}`, "U8", [file.length], file);
     }
   }

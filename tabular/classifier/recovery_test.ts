@@ -127,7 +127,7 @@ describe("OrionMSPClassifier on a device that is lost", () => {
   for (const quiet of [false, true]) {
     test(`restores a context wherever the loss comes${quiet ? ", silently" : ""}`, async () => {
       let end = 0;
-      await withMortals([Infinity], async (clf, { device, made: [backend] }) => {
+      await withMortals([Infinity], async (_clf, { device, made: [backend] }) => {
         (await OrionMSPClassifier.restore(context, { device })).dispose();
         end = backend!.calls;
       });
