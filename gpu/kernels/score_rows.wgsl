@@ -41,9 +41,9 @@ fn main(at: Place, me: Lane) {
     let h = min(first_head + $ru, p.kvHeads * p.group - 1u);
 //#for j in 0..C4
     var q_$j = vec4f();
-    for (var i = 0u; i < 4u && 4u * (C4 * lane + $ju) + i < D; i++) {
-      q_$j[i] = p.scale * q[p.qBase + h * D + 4u * (C4 * lane + $ju) + i];
-    }
+//#for i in 0..4
+    if (4u * (C4 * lane + $ju) + $iu < D) { q_$j[$i] = p.scale * q[p.qBase + h * D + 4u * (C4 * lane + $ju) + $iu]; }
+//#end
 //#for t in 0..DEEP
     score[$tu * R + $ru] += dot(q_$j, k$t_$j);
 //#end

@@ -13,24 +13,34 @@ import source from "./select.wgsl" with { type: "text" };
 const kernel: Kernel = {
   name: "select",
   source: keys + digits + source,
-  bindings: { x: "read", counts: "write", candidates: "write", taken: "write" },
+  bindings: {
+    x: "read",
+    counts: "write",
+    candidates: "write",
+    taken: "write",
+    values: "write",
+    indices: "write",
+  },
   params: { rows: "u", cols: "u", chunks: "u", take: "u", size: "u" },
 };
 
-/** Words that are counted for a row: one for each value of 11 bits, and two more. */
-const STRIDE = 2048 + 2;
+/** Values of 11 bits, and words that are counted for a row: one for each of them, and two more. */
+const BINS = 2048;
+const STRIDE = BINS + 2;
 /** Numbers that a thread looks at. */
 const PER = 16;
+
+/** Where the largest go: order-keeping bits and column of each, rows of `size`; or apart, in `values` and `indices`. */
+export type Taken = Readonly<Record<"taken", Window>> | Readonly<Record<"values" | "indices", Window>>;
 
 /**
  * The `take` largest of each row.
  *
  * @param x The rows.
- * @param taken Receives order-keeping bits and column of each, rows of `size`.
  */
 export function select(
   x: Window,
-  taken: Window,
+  to: Taken,
   sizes: { readonly rows: number; readonly cols: number; readonly take: number; readonly size: number },
   context: Context,
 ): Dispatch[] {
@@ -39,27 +49,29 @@ export function select(
   const candidates = rowsOf(context.scratch(8 * cols * rows), 8 * cols, 0, rows);
   const chunks = Math.ceil(cols / (PER * THREADS));
   const params = { ...sizes, chunks };
-  const many = { THREADS, PER };
+  const many = { THREADS, PER, EACH: BINS / THREADS };
+  const apart = "taken" in to ? {} : { APART: 1 };
+  const out = "taken" in to ? [to.taken, NOTHING, NOTHING] : [NOTHING, to.values, to.indices];
   return [
     ...fillBits(context.caps, counts.id, STRIDE * rows, 0),
     {
       kernel,
       constants: { ...many, COUNT: 1 },
-      bind: [x, counts, NOTHING, NOTHING],
+      bind: [x, counts, NOTHING, NOTHING, NOTHING, NOTHING],
       params,
       groups: rows * chunks,
     },
     {
       kernel,
-      constants: { ...many, SPLIT: 1 },
-      bind: [x, counts, candidates, taken],
+      constants: { ...many, SPLIT: 1, ...apart },
+      bind: [x, counts, candidates, ...out],
       params,
       groups: rows * chunks,
     },
     {
       kernel,
-      constants: { THREADS: context.caps.invocations >= 1024 ? 1024 : THREADS },
-      bind: [NOTHING, counts, candidates, taken],
+      constants: { THREADS: context.caps.invocations >= 1024 ? 1024 : THREADS, ...apart },
+      bind: [NOTHING, counts, candidates, ...out],
       params,
       groups: rows,
     },

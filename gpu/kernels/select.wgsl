@@ -1,12 +1,23 @@
 // The `take` largest of each row, lower column first among equals, in no order. COUNT: how many numbers have each value of their
-// first 11 bits; a workgroup owns PER numbers for each of its threads. SPLIT: those above the value that the last of the largest
+// first 11 bits; a workgroup owns PER numbers and EACH values for each of its threads. SPLIT: those above the value that the last of the largest
 // has are taken, those that have it are candidates. Else one workgroup for each row takes the rest of them.
 @group(0) @binding(0) var<storage, read> x: array<f32>; // [rows, cols]
 @group(0) @binding(1) var<storage, read_write> counts: array<atomic<u32>>; // [rows, BINS + 2]: of each value; taken, candidates
 @group(0) @binding(2) var<storage, read_write> candidates: array<vec2u>; // [rows, cols]: order-keeping bits and column
-@group(0) @binding(3) var<storage, read_write> taken: array<vec2u>; // [rows, p.size]
+@group(0) @binding(3) var<storage, read_write> taken: array<vec2u>; // [rows, p.size], unless APART
+@group(0) @binding(4) var<storage, read_write> values: array<f32>; // [rows, p.size] if APART
+@group(0) @binding(5) var<storage, read_write> indices: array<i32>; // [rows, p.size] if APART
 
 const STRIDE: u32 = BINS + 2u;
+
+fn take(place: u32, pair: vec2u) {
+//#if APART
+  values[place] = value_of(pair.x);
+  indices[place] = i32(pair.y);
+//#else
+  taken[place] = pair;
+//#end
+}
 
 //#if PER
 //#if SPLIT
@@ -31,12 +42,17 @@ fn main(at: Place, me: Lane) {
   if (c$i < end) { atomicAdd(&bins[key$i >> 21u], 1u); }
 //#end
   workgroupBarrier();
-  for (var i = me.local; i < BINS; i += THREADS) {
-    let count = atomicLoad(&bins[i]);
-    if (count > 0u) { atomicAdd(&counts[row * STRIDE + i], count); }
-  }
+//#for i in 0..EACH
+  let count$i = atomicLoad(&bins[me.local + $iu * THREADS]);
+  if (count$i > 0u) { atomicAdd(&counts[row * STRIDE + me.local + $iu * THREADS], count$i); }
+//#end
 //#else
-  for (var i = me.local; i < BINS; i += THREADS) { atomicStore(&bins[i], atomicLoad(&counts[row * STRIDE + i])); }
+//#for i in 0..EACH
+  let count$i = atomicLoad(&counts[row * STRIDE + me.local + $iu * THREADS]);
+//#end
+//#for i in 0..EACH
+  atomicStore(&bins[me.local + $iu * THREADS], count$i);
+//#end
   let bin = pick(p.take, me).x;
   if (me.local < 2u) { atomicStore(&own[me.local], 0u); }
   workgroupBarrier();
@@ -51,7 +67,7 @@ fn main(at: Place, me: Lane) {
   var place = before + vec2u(row * p.size + places[0], row * p.cols + places[1]);
 //#for i in 0..PER
   if (c$i < end && key$i >> 21u > bin) {
-    taken[place.x] = vec2u(key$i, c$i);
+    take(place.x, vec2u(key$i, c$i));
     place.x++;
   }
   if (c$i < end && key$i >> 21u == bin) {
@@ -110,7 +126,7 @@ fn main(at: Place, me: Lane) {
     var n = 0u;
     while (n < digits && digit_of(candidate, n) == last[n]) { n++; }
     if (n == digits || digit_of(candidate, n) > last[n]) {
-      taken[row * p.size + atomicAdd(&place, 1u)] = candidate;
+      take(row * p.size + atomicAdd(&place, 1u), candidate);
     }
   }
 }

@@ -52,7 +52,7 @@ fn main(at: Place, me: Lane) {
   let half = p.size / 2u;
   if (number >= p.rows * half) { return; }
   let i = number % half;
-  let a = 2u * i - i % p.step;
+  let a = 2u * i - (i & (p.step - 1u));
   let base = number / half * p.size;
   let first = pairs[base + a];
   let second = pairs[base + a + p.step];

@@ -46,7 +46,9 @@ export function topk(op: OpOf<"topk">, context: Context): Dispatch[] {
       cols,
       k,
     };
-    if (cols <= MOST || k < MANY) return selectRuns(call, context);
+    if (cols <= MOST) return selectRuns(call, context);
+    if (op.sorted === 0) return select(call.x, call, { rows: call.rows, cols, take: k, size: k }, context);
+    if (k < MANY) return selectRuns(call, context);
     return powerOfTwo(k) < powerOfTwo(cols) ? selectAndSort(call, context) : sortAll(call, context);
   }).flat();
 }
@@ -98,7 +100,7 @@ function selectAndSort(call: Call, context: Context): Dispatch[] {
   const size = powerOfTwo(k);
   const pairs = rowsOf(context.scratch(8 * size * rows), 8 * size, 0, rows);
   return [
-    ...select(x, pairs, { rows, cols, take: k, size }, context),
+    ...select(x, { taken: pairs }, { rows, cols, take: k, size }, context),
     ...sortPairs({ ...call, x: NOTHING, cols: k }, pairs, context),
   ];
 }

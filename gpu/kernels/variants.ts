@@ -66,7 +66,9 @@ function* operations(): Generator<Op> {
   yield one("mergeLines");
   for (const tiles of [0, 9]) yield one("lineTiles", { tiles });
   for (const cols of [1, 3, 100, 2000, 5000]) {
-    for (const k of [1, 1500]) yield one("topk", { cols, k, rows: 2 });
+    for (const k of [1, 1500]) {
+      for (const sorted of [0, 1]) yield one("topk", { cols, k, rows: 2, sorted });
+    }
   }
   yield* products();
   yield* attentions();
@@ -156,7 +158,7 @@ function* plans(): Generator<Op> {
 }
 
 function* caches(): Generator<Op> {
-  for (const headDim of [20, 64, 128, 256]) {
+  for (const headDim of [8, 16, 20, 32, 64, 128, 256]) {
     for (const form of Object.values(FORM)) {
       if (form === FORM.bitmap && headDim % 64 !== 0) continue;
       for (const shared of [1, 2, 4, 8]) {

@@ -7,7 +7,7 @@ var<workgroup> sorted: array<vec2u, SIZE>;
 fn merge_blocks(size: u32, begin: u32, me: Lane) {
   for (var step = min(size, SIZE) / 2u; step > 0u; step /= 2u) {
     for (var i = me.local; i < SIZE / 2u; i += THREADS) {
-      let a = 2u * i - i % step;
+      let a = 2u * i - (i & (step - 1u));
       let b = a + step;
       let descending = ((begin + a) & size) == 0u;
       if (before(sorted[b], sorted[a]) == descending) {

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { concat, gather, reshape, scoped, type Tensor } from "../device/mod.ts";
+import { concat, gather, scoped, type Tensor } from "../device/mod.ts";
 import type { Row } from "./_row.ts";
 import type { LanguageModel } from "./language_model.ts";
+import { logprobsOf } from "./logprobs.ts";
 import { Sampler, type SamplingOptions } from "./sampler.ts";
 
 /** Tokens that were drawn and are being read. */
@@ -14,12 +15,21 @@ export interface Drawn {
   readonly rows: readonly Row[];
   /** i32 [count, rows]. */
   readonly ids: Promise<Int32Array>;
+  /** f32 [count, rows, 1 + 2k] of {@linkcode logprobsOf}, if they are wanted. */
+  readonly logprobs: Promise<Float32Array> | undefined;
+}
+
+/** How to choose tokens, and what to tell of them. */
+interface BatchOptions extends SamplingOptions {
+  readonly logprobs?: number | undefined;
 }
 
 /** Rows on the device: drawn tokens go from step to step without being read. */
 export class Batch {
   readonly #lm: LanguageModel;
   readonly #sampler: Sampler;
+  /** How many of the likeliest tokens are told; nothing if no log probabilities are wanted. */
+  readonly #likeliest: number | undefined;
   #rows: readonly Row[];
   /** Of the tokens that follow; only before the first draw. */
   #logits: Tensor | undefined;
@@ -27,8 +37,9 @@ export class Batch {
   #ids: Tensor | undefined;
 
   /** Starts before the prompts. */
-  constructor(lm: LanguageModel, rows: readonly Row[], options: SamplingOptions) {
+  constructor(lm: LanguageModel, rows: readonly Row[], options: BatchOptions) {
     this.#lm = lm;
+    this.#likeliest = options.logprobs;
     this.#rows = rows;
     const prompts = rows.map(({ parts }) => parts.prompt);
     this.#sampler = new Sampler(lm.device, lm.config.vocabSize, prompts, options);
@@ -63,12 +74,16 @@ export class Batch {
     const rows = this.#rows;
     const count = Math.min(most, ...rows.map(({ left }) => left));
     const drawn: Tensor[] = [];
+    const figures: Tensor[] = [];
+    const k = this.#likeliest;
     try {
       for (let i = 0; i < count; i++) {
         const logits = this.#logits ?? await this.#step(rows, signal);
         this.#logits = undefined;
         try {
-          drawn.push(this.#sampler.next(logits));
+          const ids = this.#sampler.next(logits);
+          drawn.push(ids);
+          if (k !== undefined) figures.push(scoped(device, (s) => logprobsOf(s, logits, ids, k)));
         } finally {
           logits.dispose();
         }
@@ -77,8 +92,13 @@ export class Batch {
         await device.flush(signal);
       }
       for (const row of rows) row.left -= count;
-      return { rows, ids: readAll(drawn, rows.length) };
+      return {
+        rows,
+        ids: readAll(drawn, (all) => all.read("i32")),
+        logprobs: k === undefined ? undefined : readAll(figures, (all) => all.read()),
+      };
     } finally {
+      for (const tensor of figures) tensor.dispose();
       for (const tensor of drawn) if (tensor !== this.#ids) tensor.dispose();
     }
   }
@@ -117,15 +137,13 @@ export class Batch {
   }
 }
 
-function readAll(drawn: readonly Tensor[], rows: number): Promise<Int32Array> {
-  const [first] = drawn;
-  const all = scoped(
-    first!.device,
-    (s) => reshape(s, drawn.length === 1 ? first! : concat(s, drawn, 0), [-1, rows]),
-  );
-  const ids = all.read("i32");
+/** Reads tensors one behind the other. */
+function readAll<T>(parts: readonly Tensor[], read: (all: Tensor) => Promise<T>): Promise<T> {
+  const [first] = parts;
+  const all = parts.length === 1 ? first! : scoped(first!.device, (s) => concat(s, parts, 0));
+  const values = read(all);
   // Nobody may be left to await it when the generation is given up.
-  ids.catch(() => {});
-  all.dispose();
-  return ids;
+  values.catch(() => {});
+  if (parts.length > 1) all.dispose();
+  return values;
 }

@@ -18,8 +18,8 @@ import { type DecoderWeights, loadDecoder } from "./decoder_weights.ts";
 import { type LogitsOptions, type PromptOptions, runPrompt, runStep } from "./forward.ts";
 import { fetchAheadOf, runOffloadedStep, runOffloadedTokens } from "./forward_offloaded.ts";
 import type { LanguageModel, Sequence } from "./language_model.ts";
-import { generate, type Piece } from "./generate.ts";
-import type { GenerateOptions } from "./generate_options.ts";
+import { generate, generateMany, type IndexedPiece, type Piece } from "./generate.ts";
+import type { GenerateManyOptions, GenerateOptions } from "./generate_options.ts";
 import { type ModelSource, openModel } from "./open_model.ts";
 import { openText, type TextSide } from "./open_text.ts";
 import type { Prompt } from "./prompt.ts";
@@ -202,7 +202,7 @@ export class CausalLM implements LanguageModel {
   }
 
   /**
-   * Answers a prompt, piece by piece; see {@linkcode generate}, and `generateMany` for several at once.
+   * Answers a prompt, piece by piece; see {@linkcode generate}.
    *
    * @param prompt Text, token ids, or messages.
    * @param options Limits and how to choose tokens; the likeliest by default.
@@ -210,6 +210,20 @@ export class CausalLM implements LanguageModel {
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Piece, void, undefined> {
     return generate(this, prompt, options);
+  }
+
+  /**
+   * Answers several prompts at once; see {@linkcode generateMany}.
+   *
+   * @param prompts A prompt for each answer.
+   * @param options Limits and how to choose tokens; the likeliest by default.
+   * @returns The pieces of all answers as they come.
+   */
+  generateMany(
+    prompts: readonly Prompt[],
+    options: GenerateManyOptions = {},
+  ): AsyncGenerator<IndexedPiece, void, undefined> {
+    return generateMany(this, prompts, options);
   }
 
   /** Gives all memory back, that of its sequences too. Twice is allowed. */

@@ -12,6 +12,7 @@ import {
   type GenerateSettings,
 } from "./generate_options.ts";
 import type { LanguageModel } from "./language_model.ts";
+import { type TokenLogprob, tokenLogprob } from "./logprobs.ts";
 import { type Prompt, promptIds } from "./prompt.ts";
 
 /** What an answer took. */
@@ -34,6 +35,8 @@ export interface Piece {
   readonly text: string;
   /** Tokens since the last piece. */
   readonly ids: readonly number[];
+  /** For each of the ids; only with the option `logprobs`. */
+  readonly logprobs?: readonly TokenLogprob[];
   /** With the last piece: "stop" at an id or string that ends answers, "length" at a limit. */
   readonly finishReason?: "stop" | "length";
   /** With the last piece. */
@@ -104,7 +107,7 @@ export async function* generateMany(
     for (const [index, prompt] of prompts.entries()) rows.push(rowOf(lm, index, prompt, settings));
     if (rows.length === 0) return;
     batch = new Batch(lm, rows, settings);
-    yield* decode(lm, batch, settings.readEvery, signal);
+    yield* decode(lm, batch, settings, signal);
   } finally {
     batch?.dispose();
     for (const row of rows) row.close();
@@ -114,7 +117,7 @@ export async function* generateMany(
 async function* decode(
   lm: LanguageModel,
   batch: Batch,
-  readEvery: number,
+  { readEvery, logprobs: likeliest = 0 }: GenerateSettings,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<IndexedPiece, void, undefined> {
   const clock = new Stopwatch();
@@ -127,12 +130,16 @@ async function* decode(
       ? await batch.draw(readEvery, signal)
       : undefined;
     const ids = await drawn.ids;
+    const figures = await drawn.logprobs;
     prefillMs ||= clock.ms;
     const { rows } = drawn;
     for (const [at, row] of rows.entries()) {
       signal?.throwIfAborted();
       if (row.finish !== undefined) continue;
-      const piece = { index: row.parts.index, ...row.take(ids.filter((_, i) => i % rows.length === at)) };
+      const taken = row.take(ids.filter((_, i) => i % rows.length === at));
+      const logprobs = figures &&
+        taken.ids.map((_, i) => tokenLogprob(figures, i * rows.length + at, likeliest));
+      const piece = { index: row.parts.index, ...taken, ...(logprobs && { logprobs }) };
       const end = row.finish === undefined ? {} : {
         finishReason: row.finish,
         usage: await usageOf(row, lm, { prefillMs, decodeMs: clock.ms - prefillMs }),

@@ -16,6 +16,11 @@ export interface GenerateManyOptions extends SamplingOptions {
   readonly stop?: string | readonly string[];
   /** Ids that end an answer; none of them is given out. @default those of the model */
   readonly eosIds?: readonly number[];
+  /**
+   * Tells with every token its log probability and so many of the likeliest tokens in its place.
+   * @default nothing is told
+   */
+  readonly logprobs?: number | undefined;
   /** Gives up: the signal's reason is thrown, and pieces that were not read yet are lost. */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -43,6 +48,7 @@ export interface GenerateSettings extends Required<SamplingOptions> {
   readonly stops: readonly string[];
   readonly eosIds: readonly number[];
   readonly readEvery: number;
+  readonly logprobs: number | undefined;
   readonly from: readonly Sequence[] | undefined;
 }
 
@@ -61,11 +67,17 @@ export function checkOptions(
   prompts: readonly Prompt[],
   options: GenerateManyOptions,
 ): GenerateSettings {
-  const { maxTokens = 256, stop = [], eosIds = lm.config.eosIds, from } = options;
+  const { maxTokens = 256, stop = [], eosIds = lm.config.eosIds, logprobs, from } = options;
   const { readEvery = lm.device.kind === "webgpu" ? 8 : 1 } = options;
   for (const [name, value] of Object.entries({ maxTokens, readEvery })) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw new RangeError(`Cannot generate: "${name}" is ${value}, expected a whole number from 1`);
+  }
+  const { vocabSize } = lm.config;
+  if (logprobs !== undefined && !(Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= vocabSize)) {
+    throw new RangeError(
+      `Cannot generate: "logprobs" is ${logprobs}, expected a whole number from 0 to the ${vocabSize} tokens of the vocabulary`,
+    );
   }
   const stops = typeof stop === "string" ? [stop] : stop;
   if (stops.length > 0 && lm.tokenizer === undefined) {
@@ -80,5 +92,5 @@ export function checkOptions(
       } sequences, expected another one for each of ${prompts.length} prompts`,
     );
   }
-  return { ...checkSampling(options), maxTokens, stops, eosIds, readEvery, from };
+  return { ...checkSampling(options), maxTokens, stops, eosIds, readEvery, logprobs, from };
 }

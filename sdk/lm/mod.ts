@@ -12,6 +12,7 @@ export { DecoderSequence } from "./decoder_sequence.ts";
 export { generate, generateMany, type IndexedPiece, type Piece, type Usage } from "./generate.ts";
 export type { GenerateManyOptions, GenerateOptions } from "./generate_options.ts";
 export type { FetchAhead } from "./forward_offloaded.ts";
+export type { TokenLogprob } from "./logprobs.ts";
 export type { LanguageModel, LanguageModelConfig, Sequence } from "./language_model.ts";
 export type { ModelSource } from "./open_model.ts";
 export type { Prompt } from "./prompt.ts";

@@ -189,7 +189,7 @@ function penalised(s: Scope, x: Tensor, seen: Tensor, penalty: number): Tensor {
 }
 
 /** Takes what a mask of 0 and 1 leaves out below all others; not to -Infinity, with which GPUs need not calculate. */
-function only(s: Scope, x: Tensor, mask: Tensor): Tensor {
+export function only(s: Scope, x: Tensor, mask: Tensor): Tensor {
   return add(s, x, mul(s, binary(s, "sub", mask, number(s, 1)), number(s, LARGEST)));
 }
 

@@ -48,13 +48,21 @@ export class ApiError extends Error {
   }
 
   /**
+   * Makes the body of the answer.
+   *
+   * @returns OpenAI's shape.
+   */
+  toBody(): ErrorBody {
+    const type = this.status < 500 ? "invalid_request_error" : "server_error";
+    return { error: { message: this.message, type, param: this.param, code: this.code } };
+  }
+
+  /**
    * Makes the answer.
    *
    * @returns A JSON response.
    */
   toResponse(): Response {
-    const type = this.status < 500 ? "invalid_request_error" : "server_error";
-    const body: ErrorBody = { error: { message: this.message, type, param: this.param, code: this.code } };
-    return Response.json(body, { status: this.status, headers: this.headers });
+    return Response.json(this.toBody(), { status: this.status, headers: this.headers });
   }
 }

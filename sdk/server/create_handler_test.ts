@@ -7,18 +7,15 @@ import {
   assertThrows,
 } from "../testing/assert.ts";
 import type { ErrorBody } from "./api_error.ts";
-import {
-  createHandler,
-  type ForkedClassifier,
-  type HandlerOptions,
-  type PredictResponse,
-} from "./create_handler.ts";
+import { createHandler } from "./create_handler.ts";
 import type { Cell, Label } from "./predict_request.ts";
+import type { PredictResponse } from "./routes/tabular.ts";
+import type { ForkedClassifier, ServedClassifier } from "./served_classifier.ts";
 
 interface Fake {
   fits: { x: Record<string, Cell[]>; y: Label[] }[];
   live: number;
-  classifier: HandlerOptions["classifier"];
+  classifier: ServedClassifier;
 }
 
 /** A classifier that answers class frequencies; `wait` holds `fit` back until it resolves or the signal aborts. */
@@ -263,7 +260,7 @@ describe("other paths", () => {
   test("a wrong method answers 405 with the methods allowed", async () => {
     const app = createHandler(fake());
     const get = await app.request("/v1/tabular/predict");
-    assertEquals(get.headers.get("allow"), "POST");
+    assertEquals(get.headers.get("allow"), "POST, OPTIONS");
     await refusal(get, 405);
     await refusal(await app.request("/health", { method: "DELETE" }), 405);
     assertEquals((await app.request("/health", { method: "HEAD" })).status, 200);

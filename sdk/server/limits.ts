@@ -10,10 +10,22 @@ export interface Limits {
   columns: number;
   /** Most classes. Default 100. */
   classes: number;
-  /** Requests that may wait while one computes; more are told to come back. Default 16. */
+  /** Most answers that one request to a language model may ask for, those to all its prompts together. Default 16. */
+  choices: number;
+  /** Requests that may wait while one computes; more are told to come back. Default 64. */
   waiting: number;
+  /** Requests with the same token that may wait or compute at once. Default: as many as there are places. */
+  perToken: number;
+  /** Bytes of all bodies that are held at once; more are told to come back. Default 64 MiB. */
+  heldBytes: number;
   /** Longest time for one request, waiting included, in milliseconds. Default 60,000. */
   timeoutMs: number;
+  /** Longest time that a body may take to come, in milliseconds. Default 30,000. */
+  bodyMs: number;
+  /** Longest time that a client may leave a streamed answer unread, in milliseconds. Default 20,000. */
+  stallMs: number;
+  /** Longest time that requests may go on once the server shuts down, in milliseconds. Default 10,000. */
+  graceMs: number;
 }
 
 /** Timers take no longer time than this. */
@@ -25,8 +37,14 @@ const DEFAULTS: Limits = {
   rows: 10_000,
   columns: 500,
   classes: 100,
-  waiting: 16,
+  choices: 16,
+  waiting: 64,
+  perToken: MOST,
+  heldBytes: 64 * 2 ** 20,
   timeoutMs: 60_000,
+  bodyMs: 30_000,
+  stallMs: 20_000,
+  graceMs: 10_000,
 };
 
 /**

@@ -1,16 +1,20 @@
 /**
- * An HTTP handler that predicts tables, for Deno, Bun and every runtime with `fetch`.
+ * An HTTP handler that predicts tables and generates text, for Deno, Bun and every runtime with `fetch`.
  *
  * @module
  */
 
-export {
-  createHandler,
-  type ForkedClassifier,
-  type HandlerOptions,
-  type PredictResponse,
-  type ServedClassifier,
-} from "./create_handler.ts";
+export { createHandler, shutdown } from "./create_handler.ts";
+export type { HandlerOptions } from "./handler_options.ts";
 export { ApiError, type ErrorBody } from "./api_error.ts";
 export type { Limits } from "./limits.ts";
+export { jsonLog, type LogEvent } from "./log.ts";
+export type { Metrics } from "./metrics.ts";
 export type { Cell, Label } from "./predict_request.ts";
+export type { PredictResponse } from "./routes/tabular.ts";
+export type { Loadable } from "./served.ts";
+export type { ForkedClassifier, ServedClassifier } from "./served_classifier.ts";
+export type { ServedLanguageModel } from "./language/served_language_model.ts";
+export type { Routes, Service } from "./service.ts";
+export type { CsvBodies } from "./csv.ts";
+export type { ContextStore } from "./stores/store.ts";

@@ -1,27 +1,40 @@
 import * as v from "valibot";
 import { ApiError } from "./api_error.ts";
+import { checkShape, Rows, Target } from "./check_shape.ts";
 import type { Limits } from "./limits.ts";
+import {
+  checkRows,
+  type Cell,
+  type Columns,
+  type Label,
+  pickFeatures,
+  quote,
+  type Row,
+  toColumns,
+  type TrainTable,
+  trainTable,
+} from "./tables.ts";
 
-/** A value of a table; `null` is missing. */
-export type Cell = string | number | boolean | null;
-
-/** A class. */
-export type Label = string | number | boolean;
+export type { Cell, Label } from "./tables.ts";
 
 /** A table to learn and a table to predict, column by column. */
 export interface PredictRequest {
   /** The features of the rows to learn. */
-  train: Record<string, Cell[]>;
+  train: Columns;
   /** The class of each row to learn. */
   labels: Label[];
   /** The features of the rows to predict. */
-  rows: Record<string, Cell[]>;
+  rows: Columns;
+  /** The column to predict. */
+  target: string;
 }
 
-type Row = Readonly<Record<string, unknown>>;
-
-const isRow = (value: unknown): value is Row =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+const PredictBody = v.strictObject(
+  { train: Rows, target: Target, rows: Rows },
+  "expected an object with train, target and rows",
+);
+const FitBody = v.strictObject({ train: Rows, target: Target }, "expected an object with train and target");
+const RowsBody = v.strictObject({ rows: Rows }, "expected an object with rows");
 
 /**
  * Checks the body of a prediction request and turns its rows into columns. A key that a row lacks is a missing value.
@@ -32,129 +45,99 @@ const isRow = (value: unknown): value is Row =>
  * @throws {ApiError} 400 if the body has another shape, 413 if a table is too large, 422 if the tables do not fit.
  */
 export function readPredictRequest(body: unknown, limits: Limits): PredictRequest {
-  const { train, target, rows } = checkShape(body);
-  for (
-    const [name, table, most] of [["train", train, limits.trainRows], ["rows", rows, limits.rows]] as const
-  ) {
-    if (table.length > most) {
-      throw new ApiError(
-        413,
-        "too_many_rows",
-        `"${name}" has ${table.length} rows, at most ${most} are allowed`,
-        {
-          param: name,
-        },
-      );
-    }
-  }
-  const names = featuresOf(train, target, limits.columns);
-  const labels = train.map((row, i) => labelOf(row, target, i));
-  const classes = new Set(labels).size;
-  if (classes > limits.classes) {
-    throw new ApiError(
-      413,
-      "too_many_classes",
-      `The target has ${classes} classes, at most ${limits.classes} are allowed`,
-      {
-        param: "target",
-      },
-    );
-  }
-  const known = new Set(names).add(target);
-  rows.forEach((row, i) => {
-    for (const name of Object.keys(row)) {
-      if (!known.has(name)) {
-        throw new ApiError(422, "unknown_column", `"rows" has a column that "train" lacks: ${quote(name)}`, {
-          param: `rows[${i}]`,
-        });
-      }
-    }
-  });
-  return { train: toColumns("train", train, names), labels, rows: toColumns("rows", rows, names) };
+  const { train, target, rows } = checkShape(PredictBody, body);
+  const table = readTrain(train, target, limits);
+  return {
+    train: table.features,
+    labels: table.labels,
+    rows: readRows(rows, table.columns.map(({ name }) => name), target, limits),
+    target,
+  };
 }
 
-const Table = v.array(
-  v.custom<Row>(isRow, "expected an object with a value for each column"),
-  "expected a list of rows",
-);
-const Body = v.strictObject({
-  train: v.pipe(Table, v.minLength(1, "expected at least one row")),
-  target: v.string("expected the name of a column"),
-  rows: v.pipe(Table, v.minLength(1, "expected at least one row")),
-}, "expected an object with train, target and rows");
-
-function checkShape(body: unknown): v.InferOutput<typeof Body> {
-  const result = v.safeParse(Body, body, { abortEarly: true });
-  if (result.success) return result.output;
-  const issue = result.issues[0];
-  const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`)
-    .join("");
-  const param = path.slice(1, 81);
-  throw new ApiError(
-    400,
-    "invalid_body",
-    param ? `${quote(param)}: ${issue.message}` : `The body: ${issue.message}`,
-    {
-      ...(param && { param }),
-    },
-  );
+/**
+ * Checks the body of a request to learn a table.
+ *
+ * @param body The body, parsed.
+ * @param limits How large it may be.
+ * @returns The table.
+ * @throws {ApiError} As `readPredictRequest` does.
+ */
+export function readFitRequest(body: unknown, limits: Limits): TrainTable {
+  const { train, target } = checkShape(FitBody, body);
+  return readTrain(train, target, limits);
 }
 
-function featuresOf(train: readonly Row[], target: string, most: number): string[] {
-  const names = new Set<string>();
-  for (const row of train) {
-    for (const name of Object.keys(row)) names.add(name);
-    if (names.size > most + 1) {
-      throw new ApiError(413, "too_many_columns", `"train" has more than ${most} features`, {
-        param: "train",
-      });
-    }
-  }
-  if (!names.delete(target)) {
-    throw new ApiError(422, "unknown_target", `No row of "train" has the target ${quote(target)}`, {
-      param: "target",
-    });
-  }
-  if (names.size === 0) {
-    throw new ApiError(422, "no_features", `"train" has no column besides the target ${quote(target)}`, {
-      param: "train",
-    });
-  }
-  if (names.size > most) {
-    throw new ApiError(413, "too_many_columns", `"train" has more than ${most} features`, { param: "train" });
-  }
-  return [...names];
+/**
+ * Checks the body of a request to predict rows with what was learned before.
+ *
+ * @param body The body, parsed.
+ * @param names The features that were learned; `null` if they are not known, and any may come.
+ * @param target The column that was predicted, which may be there and is left out.
+ * @param limits How large it may be.
+ * @returns The features, and the number of rows.
+ * @throws {ApiError} As `readPredictRequest` does.
+ */
+export function readRowsRequest(
+  body: unknown,
+  names: readonly string[] | null,
+  target: string | null,
+  limits: Limits,
+): { rows: Columns; count: number } {
+  const { rows } = checkShape(RowsBody, body);
+  return { rows: readRows(rows, names, target, limits), count: rows.length };
 }
 
-function labelOf(row: Row, target: string, index: number): Label {
-  const label = Object.hasOwn(row, target) ? row[target] : null;
-  if (typeof label === "string" || typeof label === "number" || typeof label === "boolean") return label;
-  throw new ApiError(
-    422,
-    "missing_target",
-    `Row ${index} of "train" has no text, number or boolean as its target`,
-    {
-      param: `train[${index}]`,
-    },
-  );
+/**
+ * Splits a table whose rows without a target are to be predicted.
+ *
+ * @param columns The columns.
+ * @param target The column to predict.
+ * @param limits How large each part may be.
+ * @returns The tables.
+ * @throws {ApiError} 413 if a table is too large, 422 if there is nothing to learn or nothing to predict.
+ */
+export function splitByTarget(
+  columns: ReadonlyMap<string, Cell[]>,
+  target: string,
+  limits: Limits,
+): PredictRequest {
+  const labels = columns.get(target) ?? [];
+  const part = (keep: (label: Cell) => boolean): Map<string, Cell[]> =>
+    new Map([...columns].map(([name, cells]) => [name, cells.filter((_, i) => keep(labels[i] as Cell))]));
+  const train = trainTable(part((label) => label !== null), target, limits);
+  const count = labels.length - train.labels.length;
+  checkRows("train", train.labels.length, limits.trainRows);
+  checkRows("rows", count, limits.rows);
+  if (train.labels.length === 0) throw empty("has a value", target);
+  if (count === 0) throw empty("lacks a value, so there is nothing to predict,", target);
+  const names = train.columns.map(({ name }) => name);
+  return {
+    train: train.features,
+    labels: train.labels,
+    rows: pickFeatures(part((label) => label === null), count, names, target),
+    target,
+  };
 }
 
-function toColumns(table: string, rows: readonly Row[], names: readonly string[]): Record<string, Cell[]> {
-  const columns = names.map((name) => {
-    const cells = rows.map((row, i): Cell => {
-      const cell = Object.hasOwn(row, name) ? row[name] : null;
-      if (
-        cell === null || typeof cell === "string" || typeof cell === "number" || typeof cell === "boolean"
-      ) return cell;
-      throw new ApiError(400, "invalid_cell", `${quote(name)} must be a text, a number, a boolean or null`, {
-        param: `${table}[${i}]`,
-      });
-    });
-    return [name, cells] as const;
-  });
-  return Object.fromEntries(columns);
+function empty(what: string, target: string): ApiError {
+  return new ApiError(422, "missing_target", `No row ${what} in the target ${quote(target)}`, { param: "target" });
 }
 
-function quote(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
+function readTrain(rows: readonly Row[], target: string, limits: Limits): TrainTable {
+  checkRows("train", rows.length, limits.trainRows);
+  return trainTable(toColumns("train", rows, limits.columns + 1), target, limits);
+}
+
+function readRows(
+  rows: readonly Row[],
+  names: readonly string[] | null,
+  target: string | null,
+  limits: Limits,
+): Columns {
+  checkRows("rows", rows.length, limits.rows);
+  if (!names) return Object.fromEntries(toColumns("rows", rows, limits.columns));
+  const known = new Set(names);
+  if (target !== null) known.add(target);
+  return pickFeatures(toColumns("rows", rows, known.size, known), rows.length, names, target);
 }

@@ -1,7 +1,8 @@
 import { describe, test } from "node:test";
 import { assertEquals, assertRejects } from "../testing/assert.ts";
 import { listen } from "./_listen_test_server.ts";
-import { createHandler, type ForkedClassifier } from "./create_handler.ts";
+import { createHandler } from "./create_handler.ts";
+import type { ForkedClassifier } from "./served_classifier.ts";
 
 const BODY = JSON.stringify({
   train: [{ a: 1, label: "x" }, { a: 2, label: "y" }],

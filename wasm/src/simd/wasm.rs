@@ -114,18 +114,12 @@ impl F32x4 {
     /// Lanes of both in turn: a0 b0 a1 b1, a2 b2 a3 b3.
     #[inline(always)]
     pub fn zip(self, b: Self) -> [Self; 2] {
-        [
-            Self(i32x4_shuffle::<0, 4, 1, 5>(self.0, b.0)),
-            Self(i32x4_shuffle::<2, 6, 3, 7>(self.0, b.0)),
-        ]
+        [Self(i32x4_shuffle::<0, 4, 1, 5>(self.0, b.0)), Self(i32x4_shuffle::<2, 6, 3, 7>(self.0, b.0))]
     }
     /// Even lanes of both, odd lanes of both.
     #[inline(always)]
     pub fn unzip(self, b: Self) -> [Self; 2] {
-        [
-            Self(i32x4_shuffle::<0, 2, 4, 6>(self.0, b.0)),
-            Self(i32x4_shuffle::<1, 3, 5, 7>(self.0, b.0)),
-        ]
+        [Self(i32x4_shuffle::<0, 2, 4, 6>(self.0, b.0)), Self(i32x4_shuffle::<1, 3, 5, 7>(self.0, b.0))]
     }
     /// Rows of a 4 x 4 block to its columns.
     #[inline(always)]

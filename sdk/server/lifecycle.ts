@@ -1,0 +1,57 @@
+/** Knows the requests that run, and ends them when the server shuts down. */
+export interface Lifecycle {
+  /** Requests that run now. */
+  readonly active: number;
+  /** Whether no more requests are taken. */
+  readonly stopping: boolean;
+  /** Aborts when those that run must end. */
+  readonly forced: AbortSignal;
+  /** Begins a request; the function that comes back ends it. */
+  enter(): () => void;
+  /**
+   * Takes no more requests, and aborts those that still run after a while.
+   *
+   * @param graceMs How long they may go on, in milliseconds.
+   * @returns Resolves when the last one ended. A second call waits for the same.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Makes a lifecycle.
+ *
+ * @returns It, without requests.
+ */
+export function createLifecycle(): Lifecycle {
+  const force = new AbortController();
+  const idle = Promise.withResolvers<void>();
+  let active = 0;
+  let stopped: Promise<void> | undefined;
+  return {
+    get active() {
+      return active;
+    },
+    get stopping() {
+      return stopped !== undefined;
+    },
+    forced: force.signal,
+    enter(): () => void {
+      let inside = true;
+      active++;
+      return (): void => {
+        if (!inside) return;
+        inside = false;
+        active--;
+        if (active === 0 && stopped) idle.resolve();
+      };
+    },
+    stop(graceMs): Promise<void> {
+      if (stopped) return stopped;
+      const timer = setTimeout(() => {
+        force.abort(new DOMException("The server is shutting down", "AbortError"));
+      }, graceMs);
+      if (active === 0) idle.resolve();
+      return stopped = idle.promise.finally(() => clearTimeout(timer));
+    },
+  };
+}
