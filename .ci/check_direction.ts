@@ -48,7 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "gpu": ["@webgpu/types", "bun-webgpu"],
   "examples": ["esbuild"],
   "bench": ["onnxruntime-web", "mitata"],
-  ".ci": ["filigree"],
+  ".ci": ["filigree", "esbuild"],
 };
 
 /** Tests, their helpers, and the cases that every device must pass. */

@@ -59,6 +59,11 @@ const STEPS: Step[] = [
     needs: "tabular/weights/inline.ts",
     hint: "run: deno run -A tabular/weights/inline.ts",
   },
+  {
+    name: "size",
+    command: script(".ci/check_size.ts"),
+    hint: "the server's modules must stay small; look for an import that brings much",
+  },
   { name: "tests on Deno", command: [deno, "task", "test"], hint: "deno task test FILE runs one file" },
   {
     name: "tests on Bun",

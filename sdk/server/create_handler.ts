@@ -1,4 +1,5 @@
 import { Hono } from "hono/tiny";
+import { createContexts } from "./contexts/contexts.ts";
 import { createService } from "./create_service.ts";
 import type { HandlerOptions } from "./handler_options.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
@@ -35,6 +36,7 @@ const lifecycles = new WeakMap<Hono, { lifecycle: Lifecycle; graceMs: number }>(
  */
 export function createHandler(options: HandlerOptions): Hono {
   const { store, csv, log = () => {}, onError = () => {}, signal } = options;
+  const { lmModel = "filigree" } = options;
   const limits = withDefaults(options.limits);
   const classifier = options.classifier && serve(options.classifier, onError);
   const lm = options.lm && serve(options.lm, onError);
@@ -49,7 +51,7 @@ export function createHandler(options: HandlerOptions): Hono {
   let lost = false;
   const service = createService({
     limits,
-    model: options.model ?? (classifier ? "orion-msp" : "filigree"),
+    model: options.model ?? "orion-msp",
     metrics,
     log,
     onError,
@@ -76,13 +78,16 @@ export function createHandler(options: HandlerOptions): Hono {
     return refuse(stateOf(c), refusal);
   });
 
+  const contexts = classifier && createContexts(classifier, limits, store);
   const groups: (Routes | undefined)[] = [
     healthRoutes({ models, isLost: () => lost, lifecycle }),
-    classifier && tabularRoutes(classifier),
-    classifier && contextRoutes(classifier, { ...(store && { store }), ...(csv && { csv }) }),
-    classifier && kserveRoutes(classifier, { ...(store && { store }) }),
-    lm && languageRoutes(lm, options.variants),
-    options.page,
+    classifier && tabularRoutes(classifier, csv),
+    contexts && contextRoutes(contexts, csv),
+    contexts && kserveRoutes(contexts),
+    lm && ((app) => languageRoutes(lm, options.variants)(app, { ...service, model: lmModel })),
+    options.page &&
+    ((app, own) =>
+      options.page!(app, own, { classifier: !!classifier, lm, lmModel, variants: options.variants })),
     options.openapi,
   ];
   for (const group of groups) group?.(app, service);

@@ -34,6 +34,7 @@ export function createService(parts: ServiceParts): Service {
   const { limits, queue, lifecycle, computed } = parts;
   const callers = createPlaces(limits.perToken);
   const memory = { held: 0 };
+  parts.metrics.gauge("body_bytes", "Bytes of bodies that are held.", () => memory.held);
 
   /** What is left of the request's time. */
   const begin = (c: Context, most = Infinity): Deadline => {
@@ -112,8 +113,8 @@ export function createService(parts: ServiceParts): Service {
             if (refusal.code === "internal_error") parts.onError(error);
             return JSON.stringify(refusal.toBody());
           },
-          end: (): void => {
-            if (state.code === undefined) computed();
+          end(failed): void {
+            if (!failed) computed();
             end();
           },
         });

@@ -10,8 +10,8 @@ export interface EventStreamOptions {
   cancel(reason: unknown): void;
   /** Gives the last event's data after an error. */
   explain(error: unknown): string;
-  /** The last event was made, or none will come. */
-  end(): void;
+  /** The last event was made, or none will come since making them failed. */
+  end(failed: boolean): void;
 }
 
 /**
@@ -57,11 +57,14 @@ export async function eventStream(
         act();
       };
       const aborted = settle(() => reject(signal.reason));
-      const timer = setTimeout(settle(() => {
-        const reason = new DOMException("The client does not read its answer", "TimeoutError");
-        cancel(reason);
-        reject(reason);
-      }), stallMs);
+      const timer = setTimeout(
+        settle(() => {
+          const reason = new DOMException("The client does not read its answer", "TimeoutError");
+          cancel(reason);
+          reject(reason);
+        }),
+        stallMs,
+      );
       signal.addEventListener("abort", aborted, { once: true });
       wake = settle(resolve);
     });
@@ -70,19 +73,21 @@ export async function eventStream(
     quiet = true;
   }, keepAliveMs);
   const pump = async (): Promise<void> => {
+    let failed = true;
     try {
       for await (const data of events) {
         await read();
         signal.throwIfAborted();
         send(`data: ${data.replaceAll("\n", "\ndata: ")}\n\n`);
       }
+      failed = false;
     } catch (error) {
       if (!started) throw error;
       const last = explain(error);
       if (sink.desiredSize !== null) trySend(() => send(`data: ${last}\n\n`));
     } finally {
       clearInterval(comments);
-      end();
+      end(failed);
     }
     trySend(() => sink.close());
   };

@@ -5,6 +5,7 @@ import type { Limits } from "./limits.ts";
 import type { LogEvent } from "./log.ts";
 import type { Loadable } from "./served.ts";
 import type { ServedClassifier } from "./served_classifier.ts";
+import type { PageRoutes } from "./page/page_routes.ts";
 import type { Routes } from "./service.ts";
 import type { ContextStore } from "./stores/store.ts";
 
@@ -27,7 +28,7 @@ export interface HandlerOptions {
   /** `csvBodies` of `csv.ts`: tables may come and go as CSV. Default: JSON alone. */
   csv?: CsvBodies;
   /** `page` of `page/mod.ts`: a page for people at `/`. Default: none. */
-  page?: Routes;
+  page?: PageRoutes;
   /** `openapi` of `openapi.ts`: `GET /openapi.json`. Default: none. */
   openapi?: Routes;
   /** Bounds on requests. */
@@ -36,8 +37,10 @@ export interface HandlerOptions {
   auth?: { tokens: readonly string[] };
   /** Pages of which origins may ask; `["*"]` for all. Default: none but its own. */
   cors?: { origins: readonly string[] };
-  /** The name that answers carry. Default "orion-msp", or "filigree" for a language model alone. */
+  /** The name of the classifier in answers. Default "orion-msp". */
   model?: string;
+  /** The name of the language model. Default "filigree". */
+  lmModel?: string;
   /** Shuts the server down when it aborts; see `shutdown`. */
   signal?: AbortSignal;
   /** Gets an event for each answer; `jsonLog` writes lines of JSON. Default: no log. */

@@ -12,6 +12,12 @@ export interface Limits {
   classes: number;
   /** Most answers that one request to a language model may ask for, those to all its prompts together. Default 16. */
   choices: number;
+  /** Longest file of a fitted context that may be uploaded, in bytes. Default 64 MiB. */
+  uploadBytes: number;
+  /** Fitted contexts that are held on the device; others are read from the store again. Default 32. */
+  contexts: number;
+  /** Bytes of the files of these together. Default 256 MiB. */
+  contextBytes: number;
   /** Requests that may wait while one computes; more are told to come back. Default 64. */
   waiting: number;
   /** Requests with the same token that may wait or compute at once. Default: as many as there are places. */
@@ -38,6 +44,9 @@ const DEFAULTS: Limits = {
   columns: 500,
   classes: 100,
   choices: 16,
+  uploadBytes: 64 * 2 ** 20,
+  contexts: 32,
+  contextBytes: 256 * 2 ** 20,
   waiting: 64,
   perToken: MOST,
   heldBytes: 64 * 2 ** 20,

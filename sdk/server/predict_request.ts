@@ -3,8 +3,8 @@ import { ApiError } from "./api_error.ts";
 import { checkShape, Rows, Target } from "./check_shape.ts";
 import type { Limits } from "./limits.ts";
 import {
-  checkRows,
   type Cell,
+  checkRows,
   type Columns,
   type Label,
   pickFeatures,
@@ -121,7 +121,9 @@ export function splitByTarget(
 }
 
 function empty(what: string, target: string): ApiError {
-  return new ApiError(422, "missing_target", `No row ${what} in the target ${quote(target)}`, { param: "target" });
+  return new ApiError(422, "missing_target", `No row ${what} in the target ${quote(target)}`, {
+    param: "target",
+  });
 }
 
 function readTrain(rows: readonly Row[], target: string, limits: Limits): TrainTable {

@@ -42,6 +42,7 @@ export function serve<T extends object>(
     }
   };
   const load = (): void => {
+    letGo(value);
     value = undefined;
     state = "loading";
     if (isLoader(source)) wait(Promise.resolve().then(source));
@@ -75,6 +76,15 @@ export function serve<T extends object>(
       return can;
     },
   };
+}
+
+/** What a lost device held is lost already, so this may fail. */
+function letGo(model: object & { dispose?: unknown } | undefined): void {
+  try {
+    if (typeof model?.dispose === "function") model.dispose();
+  } catch {
+    // It is not used again.
+  }
 }
 
 function isLoader<T>(source: Loadable<T>): source is () => Promise<T> {

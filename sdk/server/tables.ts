@@ -78,9 +78,14 @@ export function toColumns(
       }
       const cell = row[name];
       if (!isCell(cell)) {
-        throw new ApiError(400, "invalid_cell", `${quote(name)} must be a text, a number, a boolean or null`, {
-          param: `${table}[${i}]`,
-        });
+        throw new ApiError(
+          400,
+          "invalid_cell",
+          `${quote(name)} must be a text, a number, a boolean or null`,
+          {
+            param: `${table}[${i}]`,
+          },
+        );
       }
       column[i] = cell;
     }
@@ -119,9 +124,14 @@ export function trainTable(
   if (features.length > limits.columns) throw tooManyColumns(table, limits.columns);
   const labels = found.map((label, i): Label => {
     if (label !== null) return label;
-    throw new ApiError(422, "missing_target", `Row ${i} of "${table}" has no text, number or boolean as its target`, {
-      param: `${table}[${i}]`,
-    });
+    throw new ApiError(
+      422,
+      "missing_target",
+      `Row ${i} of "${table}" has no text, number or boolean as its target`,
+      {
+        param: `${table}[${i}]`,
+      },
+    );
   });
   const classes = new Set(labels).size;
   if (classes > limits.classes) {
@@ -182,7 +192,8 @@ function typeOf(cells: readonly Cell[]): ColumnType {
 }
 
 function isCell(value: unknown): value is Cell {
-  return value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return value === null || typeof value === "string" || typeof value === "number" ||
+    typeof value === "boolean";
 }
 
 function tooManyColumns(table: string, most: number): ApiError {

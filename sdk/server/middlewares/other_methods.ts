@@ -14,7 +14,8 @@ export function otherMethods(app: Hono): NotFoundHandler {
   return (c): Response => {
     const methods = new Set(app.routes.map(({ method }) => method));
     const allowed = [...methods].filter((method) =>
-      method !== "ALL" && app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method)
+      method !== "ALL" &&
+      app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method)
     );
     if (allowed.includes("GET")) allowed.push("HEAD");
     if (allowed.length === 0) {

@@ -22,6 +22,8 @@ export function secureHeaders(): MiddlewareHandler {
     for (const [name, value] of Object.entries(HEADERS)) {
       if (!headers.has(name)) headers.set(name, value);
     }
-    if (headers.has("access-control-allow-origin")) headers.set("cross-origin-resource-policy", "cross-origin");
+    if (headers.has("access-control-allow-origin")) {
+      headers.set("cross-origin-resource-policy", "cross-origin");
+    }
   };
 }

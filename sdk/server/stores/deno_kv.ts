@@ -1,4 +1,4 @@
-import { LENGTH_BYTES, fileStart, pack, unpack, unpackMeta } from "./packed.ts";
+import { fileStart, LENGTH_BYTES, pack, unpack, unpackMeta } from "./packed.ts";
 import { type ContextStore, StoreFullError, StoreReadOnlyError } from "./store.ts";
 
 /** What the store needs of `Deno.Kv`. */

@@ -16,7 +16,9 @@ import { type ContextStore, StoreFullError, StoreReadOnlyError } from "./store.t
 export function directoryStore(directory: string | URL): ContextStore {
   const root = typeof directory === "string" ? directory : fileURLToPath(directory);
   const path = (id: string): string => {
-    if (!/^\w+$/.test(id)) throw new RangeError("Cannot name a file after this id: it has other signs than a-z, 0-9 and _");
+    if (!/^\w+$/.test(id)) {
+      throw new RangeError("Cannot name a file after this id: it has other signs than a-z, 0-9 and _");
+    }
     return join(root, `${id}.context`);
   };
   return {
@@ -94,13 +96,18 @@ const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
 
 function storeError(cause: unknown): unknown {
   const code = codeOf(cause);
-  if (FULL.has(code)) return new StoreFullError(`Cannot keep the context: the disk is full (${code})`, { cause });
+  if (FULL.has(code)) {
+    return new StoreFullError(`Cannot keep the context: the disk is full (${code})`, { cause });
+  }
   // Deno's own refusal, where the program was not given the permission.
   const denied = cause instanceof Error && cause.name === "NotCapable";
   if (READ_ONLY.has(code) || denied) {
-    return new StoreReadOnlyError(`Cannot write contexts: the directory may not be written (${code || "no permission"})`, {
-      cause,
-    });
+    return new StoreReadOnlyError(
+      `Cannot write contexts: the directory may not be written (${code || "no permission"})`,
+      {
+        cause,
+      },
+    );
   }
   return cause;
 }

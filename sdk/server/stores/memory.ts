@@ -37,7 +37,9 @@ export function memoryStore({ maxBytes = 2 ** 28 }: MemoryStoreOptions = {}): Co
       if (after > maxBytes) {
         return Promise.reject(
           new StoreFullError(
-            `Cannot keep the context: it needs ${packed.length} bytes but ${maxBytes - size} of ${maxBytes} are free`,
+            `Cannot keep the context: it needs ${packed.length} bytes but ${
+              maxBytes - size
+            } of ${maxBytes} are free`,
           ),
         );
       }
