@@ -12,6 +12,7 @@ import { type Sample, structured } from "../compare/structured.ts";
 import { videoSample, visionLineup } from "../compare/vision_lineup.ts";
 import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
 import { capturedSample } from "./captured_sample.ts";
+import { runCommand } from "./command.ts";
 import { costCurve, curvesModule } from "./cost_curve.ts";
 import { writeBytes } from "./node_files.ts";
 import { recallSample } from "./recall_sample.ts";
@@ -46,36 +47,21 @@ to be causal here. Methods of denoising models use a plan for many steps; the sp
 `;
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
-export async function main(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof readOptions>;
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    return 2;
-  }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  try {
-    using device = await openDevice({
-      ...(options.device && { prefer: options.device }),
-      ...(options.threads && { threads: options.threads }),
-    });
-    if (options.curves) {
-      console.log(curvesModule(await costCurve(device, options.dim, (line) => console.error(line))));
-      return 0;
-    }
-    await run(device, options);
-    return 0;
-  } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(args, { help: HELP, read: readOptions, run });
 }
 
-async function run(device: Device, options: ReturnType<typeof readOptions>): Promise<void> {
+async function run(options: Options): Promise<void> {
+  using device = await openDevice({
+    ...(options.device && { prefer: options.device }),
+    ...(options.threads && { threads: options.threads }),
+  });
+  if (options.curves) {
+    console.log(curvesModule(await costCurve(device, options.dim, (line) => console.error(line))));
+  } else await compare(device, options);
+}
+
+async function compare(device: Device, options: Options): Promise<void> {
   const sample = await sampleOf(options);
   const all = sample.causal === false ? await visionLineup(device, sample) : lineup(sample);
   const unknown = options.methods?.find((name) => !Object.hasOwn(all, name));
@@ -130,7 +116,7 @@ function ms(time: number): string {
 }
 
 async function sampleOf(
-  { data, length, heads, kvHeads, dim, layer, seed, bidirectional }: ReturnType<typeof readOptions>,
+  { data, length, heads, kvHeads, dim, layer, seed, bidirectional }: Options,
 ): Promise<Sample> {
   if (data === "video") return videoSample(seed);
   if (data === "recall") return await recallSample(length, layer, seed);
@@ -142,6 +128,8 @@ async function sampleOf(
 
 const DATA = ["structured", "orion", "diffusion", "video", "digits", "recall"] as const;
 const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
+
+type Options = ReturnType<typeof readOptions>;
 
 function readOptions(args: readonly string[]) {
   const { values } = parseArgs({

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type DeviceKind, openDevice } from "../device/mod.ts";
+import { runCommand } from "./command.ts";
 import { CONTEXT_LINEUP, type ContextResult, type HeldTable, measureContext } from "./context_lineup.ts";
 import { bundledHalves, generatedTable } from "./context_tables.ts";
 import { textTable } from "./text_table.ts";
@@ -29,25 +30,8 @@ a row among all that are predicted together, "alone" that of a single one. The g
 `;
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
-export async function main(args: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    return 2;
-  }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  try {
-    await run(options);
-    return 0;
-  } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(args, { help: HELP, read: readOptions, run });
 }
 
 async function run(

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import type { RecallOptions } from "../compare/kv_recall.ts";
 import { RECALL_LINEUP, recallColumn, type RecallResult } from "../compare/recall_lineup.ts";
 import { type DeviceKind, openDevice } from "../device/mod.ts";
+import { runCommand } from "./command.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Ask methods that read a part of the cache, or an inexact one, for pairs among filler.
@@ -35,38 +36,26 @@ const COLUMNS: Readonly<Record<string, RecallOptions>> = {
 const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
-export async function main(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof readOptions>;
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    return 2;
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(args, { help: HELP, read: readOptions, run });
+}
+
+async function run(
+  { length, seed, json, device: prefer, threads }: ReturnType<typeof readOptions>,
+): Promise<void> {
+  using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
+  const columns: Record<string, RecallResult[]> = {};
+  for (const [name, column] of Object.entries(COLUMNS)) {
+    columns[name] = await recallColumn(device, { ...column, length, seed }, RECALL_LINEUP, ({ title }) => {
+      if (!json) console.error(`measured ${title}, ${name}`);
+    });
   }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  const { length, seed, json, device: prefer, threads } = options;
-  try {
-    using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
-    const columns: Record<string, RecallResult[]> = {};
-    for (const [name, column] of Object.entries(COLUMNS)) {
-      columns[name] = await recallColumn(device, { ...column, length, seed }, RECALL_LINEUP, ({ title }) => {
-        if (!json) console.error(`measured ${title}, ${name}`);
-      });
-    }
-    const { kind, report: { adapter } } = device;
-    console.log(
-      json
-        ? JSON.stringify({ device: adapter, length, seed, rows: rowsOf(columns) }, undefined, 2)
-        : `Recall from a cache of ${length} tokens (${kind}: ${adapter})\n\n${report(columns)}`,
-    );
-    return 0;
-  } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
-  }
+  const { kind, report: { adapter } } = device;
+  console.log(
+    json
+      ? JSON.stringify({ device: adapter, length, seed, rows: rowsOf(columns) }, undefined, 2)
+      : `Recall from a cache of ${length} tokens (${kind}: ${adapter})\n\n${report(columns)}`,
+  );
 }
 
 /** Of every method its score by column. */

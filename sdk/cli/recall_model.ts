@@ -15,6 +15,7 @@ import { answerQuestions, densePrompt } from "../lm/recall/evaluate.ts";
 import { recallCapacity, type RecallTask, type RecallText, recallText } from "../lm/recall/tasks.ts";
 import { doubleSparsity } from "../methods/double_sparsity.ts";
 import type { Selector } from "../methods/selector.ts";
+import { runCommand } from "./command.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Answers of the recall model by how its cache is kept and read.
@@ -62,25 +63,8 @@ const TASKS: readonly { readonly name: string; readonly task: RecallTask; readon
 ];
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
-export async function main(args: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    return 2;
-  }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  try {
-    await run(options);
-    return 0;
-  } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(args, { help: HELP, read: readOptions, run });
 }
 
 async function run(options: Options): Promise<void> {

@@ -1,7 +1,12 @@
 import { describe, test } from "node:test";
 import { assert, assertEquals, assertRejects } from "../testing/assert.ts";
 import { figure, pause, type TestStreams, testStreams } from "./_events_test_routes.ts";
-import { type FakeClassifier, fakeClassifier, SMALL_REQUEST, SMALL_TABLE } from "./_fake_test_classifier.ts";
+import {
+  SMALL_REQUEST,
+  SMALL_TABLE,
+  type WaitingClassifier,
+  waitingClassifier,
+} from "./_waiting_test_classifier.ts";
 import { listen } from "./_listen_test_server.ts";
 import { eventually, rawClient } from "./_raw_test_client.ts";
 import { createHandler } from "./create_handler.ts";
@@ -15,7 +20,7 @@ async function withServer(
   options: HandlerOptions,
   run: (url: string) => Promise<void>,
 ): Promise<void> {
-  const app = createHandler({ classifier: fakeClassifier().classifier, ...options });
+  const app = createHandler({ classifier: waitingClassifier().classifier, ...options });
   const server = listen((request) => app.fetch(request));
   try {
     await run(server.url);
@@ -37,7 +42,7 @@ async function nothingLeft(url: string): Promise<void> {
 }
 
 /** A classifier that never answers. */
-const stuck = (): FakeClassifier => fakeClassifier(() => new Promise(() => {}));
+const stuck = (): WaitingClassifier => waitingClassifier(() => new Promise(() => {}));
 
 const small = (url: string, more: RequestInit = {}): Promise<Response> =>
   fetch(url + PATH, { ...SMALL_REQUEST, ...more });
@@ -140,7 +145,7 @@ describe("a client that goes away", () => {
 
   test("while it waits gives its place to another", () => {
     const gates: (() => void)[] = [];
-    const self = fakeClassifier(() => new Promise<void>((resolve) => gates.push(resolve)));
+    const self = waitingClassifier(() => new Promise<void>((resolve) => gates.push(resolve)));
     return withServer({ classifier: self.classifier, limits: { waiting: 1 } }, async (url) => {
       const first = small(url);
       await eventually(() => gates.length === 1);
@@ -204,7 +209,7 @@ describe("a client that goes away", () => {
 
 describe("many requests", () => {
   test("100 at once are all answered, each with its own", async () => {
-    const self = fakeClassifier(() => pause(1));
+    const self = waitingClassifier(() => pause(1));
     await withServer({ classifier: self.classifier, limits: { waiting: 100 } }, async (url) => {
       const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => {
         const train = [{ a: 1, label: `mine-${i}` }, { a: 2, label: `mine-${i}` }];
@@ -219,7 +224,7 @@ describe("many requests", () => {
   });
 
   test("more than there are places for are told to come back, and it goes on after", () => {
-    const self = fakeClassifier(() => pause(20));
+    const self = waitingClassifier(() => pause(20));
     return withServer({ classifier: self.classifier, limits: { waiting: 3 } }, async (url) => {
       const responses = await Promise.all(Array.from({ length: 20 }, () => small(url)));
       const refused = responses.filter(({ status }) => status === 503);
@@ -235,7 +240,7 @@ describe("many requests", () => {
 
   test("more of one token than it may have are told to come back, those of another are not", () => {
     const gate = Promise.withResolvers<void>();
-    const self = fakeClassifier(() => gate.promise);
+    const self = waitingClassifier(() => gate.promise);
     const options = { classifier: self.classifier, auth: { tokens: ["a", "b"] }, limits: { perToken: 2 } };
     return withServer(options, async (url) => {
       const ask = (token: string) =>
@@ -255,7 +260,7 @@ describe("many requests", () => {
 
   test("one that takes too long is cancelled, and the next is answered", () => {
     let slow = true;
-    const self = fakeClassifier(() => slow ? new Promise(() => {}) : Promise.resolve());
+    const self = waitingClassifier(() => slow ? new Promise(() => {}) : Promise.resolve());
     return withServer({ classifier: self.classifier, limits: { timeoutMs: 100 } }, async (url) => {
       const response = await small(url);
       assertEquals([response.status, response.headers.get("retry-after")], [503, "5"]);
@@ -350,8 +355,8 @@ describe("strange requests", () => {
   test("nothing of a caller is in another's answer or in the log", () => {
     const lines: string[] = [];
     const errors: unknown[] = [];
-    const self = fakeClassifier(() => Promise.reject(new SyntaxError("bad cell secret-9")));
-    const good = fakeClassifier(() => pause(1));
+    const self = waitingClassifier(() => Promise.reject(new SyntaxError("bad cell secret-9")));
+    const good = waitingClassifier(() => pause(1));
     let fail = false;
     const classifier = { fork: () => (fail ? self : good).classifier.fork() };
     const tokens = Array.from({ length: 10 }, (_, i) => `token-secret-${i}`);

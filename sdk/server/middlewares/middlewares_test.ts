@@ -1,6 +1,6 @@
 import { describe, test } from "node:test";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "../../testing/assert.ts";
-import { fakeClassifier, SMALL_REQUEST } from "../_fake_test_classifier.ts";
+import { SMALL_REQUEST, waitingClassifier } from "../_waiting_test_classifier.ts";
 import { createHandler } from "../create_handler.ts";
 import type { HandlerOptions } from "../handler_options.ts";
 import type { LogEvent } from "../log.ts";
@@ -8,7 +8,7 @@ import type { LogEvent } from "../log.ts";
 const PATH = "/v1/tabular/predict";
 
 const handler = (options: HandlerOptions = {}) =>
-  createHandler({ classifier: fakeClassifier().classifier, ...options });
+  createHandler({ classifier: waitingClassifier().classifier, ...options });
 
 const post = (headers: Record<string, string> = {}): RequestInit => ({
   ...SMALL_REQUEST,
@@ -67,7 +67,7 @@ describe("the log", () => {
 
   test("names the class of an error, not what it says", async () => {
     const events: LogEvent[] = [];
-    const { classifier } = fakeClassifier(() => Promise.reject(new SyntaxError("cell 'Ann Smith'")));
+    const { classifier } = waitingClassifier(() => Promise.reject(new SyntaxError("cell 'Ann Smith'")));
     await handler({ classifier, log: (event) => events.push(event) }).request(PATH, post());
     assertEquals([events[0]?.level, events[0]?.code, events[0]?.error], [
       "error",
@@ -91,7 +91,7 @@ describe("auth", () => {
   });
 
   test("a wrong token and none are refused with 401, before the body is read", async () => {
-    const self = fakeClassifier();
+    const self = waitingClassifier();
     const app = handler({ classifier: self.classifier, auth: { tokens } });
     const wrong = [
       "",
