@@ -29,6 +29,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "sdk/lm": METHODS,
   "tabular": METHODS,
   "sdk/csv": [],
+  "sdk/server/page": ["sdk/server", "sdk/cli", "sdk/csv"],
   "sdk/server": ["sdk/csv", ...MODELS],
   "sdk/cli": ["sdk/csv", "sdk/compare", "wasm", "package.json", ...MODELS],
   "sdk/testing": [],
@@ -42,11 +43,12 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Packages that a room may use; all others have none at run time. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/csv": ["csv-parse"],
+  "sdk/server/page": ["hono", "esbuild"],
   "sdk/server": ["hono", "valibot"],
   "sdk/lm": ["@huggingface/tokenizers", "@huggingface/jinja"],
   "sdk/testing": ["deno-std"],
   "gpu": ["@webgpu/types", "bun-webgpu"],
-  "examples": ["esbuild"],
+  "examples": ["esbuild", "openai"],
   "bench": ["onnxruntime-web", "mitata"],
   ".ci": ["filigree", "esbuild"],
 };

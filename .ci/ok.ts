@@ -54,6 +54,11 @@ const STEPS: Step[] = [
     hint: "run: bun sdk/device/worker/build.ts",
   },
   {
+    name: "page",
+    command: [...script("sdk/server/page/build.ts"), "--check"],
+    hint: "run: deno run -A sdk/server/page/build.ts",
+  },
+  {
     name: "weights",
     command: [...script("tabular/weights/inline.ts"), "--check"],
     needs: "tabular/weights/inline.ts",

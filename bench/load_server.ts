@@ -13,7 +13,6 @@ import { OrionMSPClassifier } from "../tabular/mod.ts";
 const [threads = "1", waiting = "64"] = process.argv.slice(2);
 const device = await openDevice({ prefer: "wasm", threads: Number(threads), offThread: true });
 const classifier = await OrionMSPClassifier.load({ device });
-Object.assign(classifier, { restore: (bytes: Uint8Array) => OrionMSPClassifier.restore(bytes, { device }) }); // TEMP
 const app = createHandler({ classifier, limits: { waiting: Number(waiting) }, onError: console.error });
 
 interface Runtimes {

@@ -34,7 +34,10 @@ const asFiles: Plugin = {
   name: "as files",
   setup({ onLoad, onResolve }) {
     // What an edge function never loads: the GPU, workers, caches in files, builds of the kernels compiled on the spot.
-    onResolve({ filter: /\/(gpu|pkg)\/|\/worker\/bundle\.js$|\/(chunk_file|open_offload_file)\.ts$/ }, ({ path }) => ({ path, external: true }));
+    onResolve(
+      { filter: /\/(gpu|pkg)\/|\/worker\/bundle\.js$|\/(chunk_file|open_offload_file)\.ts$/ },
+      ({ path }) => ({ path, external: true }),
+    );
     onLoad({ filter: /(edge_kernels\.ts|orion_small\.js|iris_context\.js)$/ }, ({ path }) => ({
       contents: AS_FILES[path.replace(/.*[\\/]/, "")]!,
       loader: "js",

@@ -18,8 +18,9 @@ const client = new OpenAI({
 
 const { data: [card] } = await client.models.list();
 const model = card!.id;
-const question = "note Mira 217 . the river ran by night note Tomi 305 . and it was cold ask Mira";
-console.log(`${model}: ${question}`);
+// All that this model can: to find what it read long before.
+const question = `note Mira 217 . ${"the river ran by night ".repeat(400)} ask Mira`;
+console.log(`${model}: ${question.slice(0, 40)} ... ${question.slice(-8)}`);
 
 const stream = await client.chat.completions.create({
   model,

@@ -16,7 +16,10 @@ import { readCsv } from "../sdk/csv/mod.ts";
 
 const { columns, rows } = readCsv(readFileSync(new URL("data/iris.csv", import.meta.url)));
 const flowers = rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])));
-const [X, y] = [flowers.map(({ species: _, ...rest }) => rest), flowers.map(({ species }) => String(species))];
+const [X, y] = [
+  flowers.map(({ species: _, ...rest }) => rest),
+  flowers.map(({ species }) => String(species)),
+];
 const learn = (_: unknown, i: number): boolean => i % 5 > 0;
 const held = (_: unknown, i: number): boolean => i % 5 === 0;
 

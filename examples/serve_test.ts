@@ -1,32 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import process from "node:process";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { readCsv } from "../sdk/csv/mod.ts";
 import { assert, assertEquals } from "../sdk/testing/assert.ts";
-
-const SERVE = fileURLToPath(new URL("serve.ts", import.meta.url));
-const RUN = "Bun" in globalThis
-  ? ["--port", "0", SERVE]
-  : ["serve", "--host", "127.0.0.1", "--port", "0", "--allow-net", SERVE];
-
-/** Starts the example and waits until it says where it listens. */
-function start(): Promise<{ server: ChildProcess; url: string }> {
-  const server = spawn(process.execPath, RUN, { env: { ...process.env, NO_COLOR: "1" } });
-  return new Promise((resolve, reject) => {
-    let output = "";
-    const read = (text: unknown): void => {
-      output += text;
-      const port = /https?:\/\/[\w.]+:(\d+)/.exec(output)?.[1];
-      if (port !== undefined) resolve({ server, url: `http://127.0.0.1:${port}` });
-    };
-    server.stdout.on("data", read);
-    server.stderr.on("data", read);
-    server.on("error", reject);
-    server.on("exit", (code) => reject(new Error(`The server ended with ${code}:\n${output}`)));
-  });
-}
+import { type Started, startExample } from "./_start_test_server.ts";
+import { context } from "./data/iris_context.js";
 
 /** A bundled table as the body of a request: rows that are no multiple of 5 to learn, the others to predict. */
 async function body(file: string, target: string): Promise<{ text: string; labels: unknown[] }> {
@@ -38,16 +15,17 @@ async function body(file: string, target: string): Promise<{ text: string; label
 }
 
 describe("examples/serve.ts", () => {
-  let server: ChildProcess | undefined;
+  let server: Started | undefined;
   let url = "";
+  // With the network alone: the weights and the worker's code are modules.
   before(async () => {
-    ({ server, url } = await start());
+    server = await startExample("serve.ts");
+    ({ url } = server);
+    while ((await fetch(`${url}/health`)).status !== 200) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   });
-  after(async () => {
-    const ended = new Promise((resolve) => server?.on("exit", resolve) ?? resolve(0));
-    server?.kill("SIGKILL");
-    await ended;
-  });
+  after(() => server?.stop());
 
   const post = (text: string): Promise<Response> =>
     fetch(`${url}/v1/tabular/predict`, {
@@ -91,6 +69,22 @@ describe("examples/serve.ts", () => {
       longest < Math.max(250, computed / 4),
       `health took ${longest} ms while ${computed} ms were computed`,
     );
+  });
+
+  test("the server keeps contexts, and has its page and its description", async () => {
+    const headers = { "content-type": "application/octet-stream" };
+    const kept = await fetch(`${url}/v1/tabular/contexts`, { method: "POST", headers, body: context });
+    assertEquals([kept.status, (await kept.json()).classes], [201, ["setosa", "versicolor", "virginica"]]);
+    const csv = "petal length,petal width,sepal length,sepal width\n1.4,0.2,5.1,3.5\n";
+    const predicted = await fetch(`${url}${kept.headers.get("location")}/predict`, {
+      method: "POST",
+      headers: { "content-type": "text/csv", accept: "text/csv" },
+      body: csv,
+    });
+    assertEquals([predicted.status, (await predicted.text()).split("\n")[1]?.split(",")[0]], [200, "setosa"]);
+    assert((await (await fetch(`${url}/`)).text()).startsWith("<!doctype html>"));
+    const { paths } = await (await fetch(`${url}/openapi.json`)).json();
+    assert("/v1/tabular/contexts/{id}/predict" in paths);
   });
 
   test("the server refuses a bad body in its error shape", async () => {

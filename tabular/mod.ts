@@ -15,6 +15,7 @@
  */
 export {
   type ClassifierOptions,
+  type FeatureColumn,
   OrionMSPClassifier,
   type RestoreOptions,
 } from "./classifier/orion_msp_classifier.ts";

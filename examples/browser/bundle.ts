@@ -11,7 +11,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /**
  * Bundles the page, and the worker in which devices compute.
  *
- * @returns The scripts by path.
+ * @returns The scripts and the style by path.
  * @throws Error if a module does not bundle.
  */
 export async function bundlePage(): Promise<Map<string, Uint8Array>> {
@@ -19,13 +19,14 @@ export async function bundlePage(): Promise<Map<string, Uint8Array>> {
     const { outputFiles } = await build({
       entryPoints: {
         page: here("page.ts"),
+        style: here("style.css"),
         // Where sdk/device/open_device.ts looks for it, from a chunk beside the page.
         "worker/device_worker": here("../../sdk/device/worker/device_worker.ts"),
       },
       bundle: true,
       splitting: true,
       format: "esm",
-      target: "es2024",
+      target: ["es2024", "chrome123"],
       minify: true,
       loader: { ".wgsl": "text" },
       // The build of the package that needs nothing of node.

@@ -12,10 +12,9 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { bundlePage } from "./bundle.ts";
 
-/** What is served besides the scripts, from this folder and the one above. */
+/** What is served besides what is bundled, from this folder and the one above. */
 const FILES: Readonly<Record<string, string>> = {
   "": "index.html",
-  "style.css": "style.css",
   "data/iris.csv": "../data/iris.csv",
   "data/wine.csv": "../data/wine.csv",
   "data/breast_cancer.csv": "../data/breast_cancer.csv",
@@ -48,12 +47,12 @@ export interface PageServer {
  * @throws Error if the page does not bundle or the port is taken.
  */
 export async function servePage(port: number): Promise<PageServer> {
-  const scripts = await bundlePage();
+  const bundled = await bundlePage();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname.slice(1);
     const name = FILES[path];
-    const script = scripts.get(path);
-    if (script) send(response, path, script);
+    const made = bundled.get(path);
+    if (made) send(response, path, made);
     else if (name === undefined) response.writeHead(404).end("There is no such page");
     else {
       readFile(new URL(name, import.meta.url)).then(

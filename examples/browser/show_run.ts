@@ -5,6 +5,7 @@
  */
 /// <reference lib="dom" />
 import type { DeviceKind, DeviceReport } from "../../sdk/device/mod.ts";
+import { element, make, percent } from "../../sdk/server/page/client/dom.ts";
 import { agreementOf, TOLERANCE } from "./agreement.ts";
 import type { TableRun } from "./run_table.ts";
 
@@ -14,19 +15,6 @@ export const NAMES: Readonly<Record<DeviceKind, string>> = {
   wasm: "WASM",
   reference: "Reference",
 };
-
-/**
- * Finds an element that the page has.
- *
- * @param id Its id.
- * @param type What it is.
- * @returns The element.
- */
-export function element<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new TypeError(`The page has no ${type.name} "${id}"`);
-  return found;
-}
 
 /**
  * Shows what came of a run in the card of the device that was asked for.
@@ -39,8 +27,7 @@ export function showRun(prefer: DeviceKind, run: TableRun | Error): void {
   clearRun(prefer);
   card.hidden = false;
   if (run instanceof Error) {
-    const notice = make("p", run.message);
-    notice.className = "notice";
+    const notice = make("p", { class: "notice" }, run.message);
     card.append(notice);
     return;
   }
@@ -50,7 +37,7 @@ export function showRun(prefer: DeviceKind, run: TableRun | Error): void {
     body.querySelector(`[data-slot="${slot}"]`)!.textContent = text;
   }
   for (const [name, text] of linesOf(run.report)) {
-    body.querySelector(".report")!.append(make("dt", name), make("dd", text));
+    body.querySelector(".report")!.append(make("dt", {}, name), make("dd", {}, text));
   }
   card.append(body);
 }
@@ -98,7 +85,7 @@ function textsOf(prefer: DeviceKind, { kind, report, openMs, outcome }: TableRun
     notice: kind === prefer
       ? ""
       : `${NAMES[prefer]} does not work here, so ${NAMES[kind]} computed: ${reason}`,
-    accuracy: `${(100 * (accuracy ?? NaN)).toFixed(1)} %`,
+    accuracy: percent(accuracy ?? NaN),
     rows: `right: ${right} of ${checked.length} rows`,
     adapter: report.adapter,
     open: openMs === 0 ? "open since the last run" : duration(openMs),
@@ -128,10 +115,4 @@ function speedText({ readbackMs, bytesPerSecond }: NonNullable<DeviceReport["mea
 
 function duration(ms: number): string {
   return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function make(tag: "p" | "dt" | "dd", text: string): HTMLElement {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
 }

@@ -177,8 +177,8 @@ export function attentionOf(shape: AttentionShape): Call {
 }
 
 /** The others, by their sizes. */
-export const topkOf = (rows: number, cols: number, k: number): Call =>
-  callOf("topk", { rows, cols, k, sorted: 1 }, {
+export const topkOf = (rows: number, cols: number, k: number, sorted = true): Call =>
+  callOf("topk", { rows, cols, k, sorted: sorted ? 1 : 0 }, {
     x: 4 * rows * cols,
     values: 4 * rows * k,
     indices: 4 * rows * k,

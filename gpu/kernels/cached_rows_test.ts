@@ -33,9 +33,39 @@ describe("decode as dispatches", () => {
     assertEquals([shared.params["named"], apart.params["named"]], [2048, 2048]);
   });
 
-  test("decode unpacks bitmaps tile by tile unless a list scatters the tokens", () => {
+  test("decode reads bitmaps tile by tile unless a list scatters the tokens", () => {
     assertEquals(names(dispatch(decodeOf({ form: "bitmap", ...long }))), ["decode_bitmap", "decode_merge"]);
     assertEquals(names(dispatch(decodeOf({ form: "bitmap", ...long }, 1, 99))), ["decode", "decode_merge"]);
+  });
+
+  test("decode of bitmaps shares them among as many query heads as fit, and reads wide heads row by row", () => {
+    const first = (headDim: number, workgroupBytes: number) =>
+      dispatch(decodeOf({ form: "bitmap", ...long, headDim }), { ...CAPS, workgroupBytes })[0]!;
+    const variant = ({ kernel, constants }: Dispatch) => [kernel.name, constants["R"], constants["WARPS"]];
+    assertEquals(variant(first(128, 1 << 14)), ["decode_bitmap", 4, 4]);
+    assertEquals(variant(first(256, 1 << 14)), ["decode_bitmap", 2, 4]);
+    assertEquals(variant(first(512, 49_152)), ["decode_bitmap", 4, 8]);
+    assertEquals(first(512, 1 << 14).kernel.name, "decode");
+    assertEquals(first(192, 49_152).kernel.name, "decode");
+  });
+
+  test("decode loads halves where an adapter has them, else pairs", () => {
+    const halves = (f16: boolean) =>
+      dispatch(decodeOf({ form: "bitmap", ...long }), { ...CAPS, f16 })[0]!.constants["F16"];
+    assertEquals([halves(true), halves(false)], [1, undefined]);
+  });
+
+  test("decode asks for more scattered rows at once where an adapter has large workgroups", () => {
+    const deep = (lists: number, invocations: number) =>
+      dispatch(decodeOf({ form: "f16", ...long, group: 1 }, lists, 64), { ...CAPS, invocations })[0]!
+        .constants["DEEP"];
+    assertEquals([deep(8, 1024), deep(8, 256), deep(0, 1024)], [16, 8, 8]);
+  });
+
+  test("decode divides by the step of a list only if there is one", () => {
+    const steps = (step: number) =>
+      dispatch(decodeOf({ form: "f16", ...long }, 32, 64, step))[0]!.constants["STEPS"];
+    assertEquals([steps(1), steps(16)], [undefined, 1]);
   });
 
   test("decode of more than a binding takes as many key heads at once as fit", () => {

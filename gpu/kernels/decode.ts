@@ -4,15 +4,16 @@
  *
  * @module
  */
-import { FORM, type OpOf } from "../../sdk/device/ops.ts";
-import { type Caps, type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import type { OpOf } from "../../sdk/device/ops.ts";
+import { type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
 import cached from "../parts/cached.wgsl" with { type: "text" };
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import folds from "../parts/rows.wgsl" with { type: "text" };
 import { rowsOf, type Span, span } from "../windows.ts";
-import { byHeads, formOf, lanesOf, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
+import { byHeads, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
 import bitmapSource from "./decode_bitmap.wgsl" with { type: "text" };
 import mergeSource from "./decode_merge.wgsl" with { type: "text" };
+import { byRows, byTiles } from "./decode_variants.ts";
 import source from "./decode.wgsl" with { type: "text" };
 
 const where = {
@@ -79,12 +80,6 @@ const merge: Kernel = {
   params: { heads: "u", chunks: "u", merge: "u", outBase: "u", lseBase: "u" },
 };
 
-/** Threads of a workgroup that reads rows, and query heads that it owns at most. */
-const READERS = 128;
-const MOST_HEADS = 8;
-/** Scores of a slot in a round at most, and rows. */
-const SCORES = 16;
-const DEEP = 8;
 /** Workgroups that keep a GPU busy. */
 const BUSY_GROUPS = 1024;
 /** Rounds of a workgroup at least: its queries and its result cost as much as a few rows. */
@@ -145,8 +140,9 @@ function whole(
   const d4 = Math.ceil(headDim / 4);
   // Query heads with a list each share nothing.
   const shared = op.list !== 0 && op.lists === op.heads ? 1 : 2 ** Math.ceil(Math.log2(group));
-  const packed = unpacks(op, caps, spans, shared);
-  const { r, tokens: step, constants } = packed ?? reads(op, spans, shared);
+  const tiles = byTiles(op, caps, shared);
+  const { r, tokens: step, constants } = tiles ??
+    byRows(op, caps, [k.base, v.base, op.kHead, op.vHead], shared);
   const pairs = kvHeads * Math.ceil(group / r);
   const most = Math.floor(caps.maxBinding / (16 * heads * (d4 + 1)));
   if (most === 0) throw tooLarge("decode", caps.maxBinding, "parts", 16 * heads * (d4 + 1));
@@ -173,10 +169,10 @@ function whole(
     bandBase: band.base,
     banded: op.band === 0 ? 0 : 1,
     chunks,
-    chunk: packed ? chunk / step : chunk,
+    chunk: tiles ? chunk / step : chunk,
     scale: op.scale,
   };
-  const reader: Dispatch = packed
+  const reader: Dispatch = tiles
     ? { kernel: bitmap, constants, bind: [k, meta, v, q, band, parts], params, groups: pairs * chunks }
     : {
       kernel: split,
@@ -205,54 +201,4 @@ function whole(
     params: { heads, chunks, merge: op.merge, outBase: out.base, lseBase: lse.base },
     groups: heads,
   }];
-}
-
-/** The variant of a kernel: the query heads of a workgroup, and the tokens of a round. */
-interface Variant {
-  readonly r: number;
-  readonly tokens: number;
-  readonly constants: Dispatch["constants"];
-}
-
-/** Whether and how bitmaps are unpacked tile by tile. */
-function unpacks(op: OpOf<"decode">, caps: Caps, { k, v }: Spans, shared: number): Variant | undefined {
-  const { headDim } = op;
-  const whole = op.form === FORM.bitmap && op.list === 0 && op.table === 0;
-  const even = [k.base, v.base, op.kHead, op.vHead].every((n) => n % 2 === 0);
-  if (!whole || !even || ![64, 128, 256, 512].includes(headDim)) return undefined;
-  const bytes = (r: number): number => 4 * (65 * 32 + 6 * headDim + r * (headDim + 128));
-  const r = [4, 2, 1].find((r) => r <= shared && bytes(r) <= caps.workgroupBytes);
-  if (r === undefined) return undefined;
-  return {
-    r,
-    tokens: 64,
-    constants: {
-      D: headDim,
-      R: r,
-      ...(r === 4 && { FOUR: 1 }),
-      ...(r === 2 && { TWO: 1 }),
-      ...(r > 1 && { MANY: 1 }),
-    },
-  };
-}
-
-/** How rows are read one by one. */
-function reads(op: OpOf<"decode">, { k, v }: Spans, shared: number): Variant {
-  const r = Math.min(MOST_HEADS, shared);
-  const form = formOf(op, r <= MOST_HEADS / 2, [k.base, v.base, op.kHead, op.vHead]);
-  const lanes = lanesOf("decode", form, Math.max(4, 2 * r), READERS);
-  const deep = Math.min(DEEP, SCORES / r);
-  return {
-    r,
-    tokens: READERS / lanes * deep,
-    constants: {
-      THREADS: READERS,
-      LANES: lanes,
-      R: r,
-      DEEP: deep,
-      QUADS: deep * r / 4,
-      TABLE: 1,
-      ...form,
-    },
-  };
 }

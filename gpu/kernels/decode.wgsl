@@ -23,7 +23,7 @@ const E: u32 = DEEP * R;
 /// QUADS vectors of them, and one more, which spreads them over the banks.
 const E4: u32 = QUADS + 1u;
 /// Entries of a list that a thread reads at once.
-const AT_ONCE: u32 = 8u;
+const AT_ONCE: u32 = 32u;
 
 /// Each lane's share of its slot's scores.
 var<workgroup> shares: array<vec4f, THREADS * E4>;
@@ -67,11 +67,11 @@ fn entries_of(first: u32, needed: u32, me: Lane) -> u32 {
   workgroupBarrier();
   var end = needed;
   for (var i = me.local; i < needed; i += AT_ONCE * THREADS) {
-//#for u in 0..8
+//#for u in 0..32
     let i$u = min(i + $uu * THREADS, needed - 1u);
     let entry$u = list[first + i$u];
 //#end
-//#for u in 0..8
+//#for u in 0..32
     if (entry$u < 0) { end = min(end, i$u); }
 //#end
   }
@@ -130,7 +130,11 @@ fn main(at: Place, me: Lane) {
     let n$t = first + $tu * SLOTS + slot;
     var token$t = min(n$t, end - 1u);
     if (p.listed == 1u) {
+//#if STEPS
       token$t = u32(list[list_first + token$t / p.step]) * p.step + token$t % p.step - p.first;
+//#else
+      token$t = u32(list[list_first + token$t]) - p.first;
+//#end
     }
     var place$t = place_of(kv_head, min(token$t, p.rows - 1u));
     let position$t = i32(p.first + token$t);

@@ -1,10 +1,15 @@
-// Attention of one query token over rows in bitmap form. A workgroup of 64 threads owns one chunk of the groups of 64 tokens, and R
-// query heads that share a key head. 16 tiles of a group are unpacked into shared memory while the ones before are multiplied.
-// Eight threads share a tile, an octet of its elements each: 8 tokens of a column of the keys, so that a thread has R sums for
-// each of 8 tokens, or 8 columns of a token of the values. Then decode_merge.wgsl.
-@group(0) @binding(0) var<storage, read> k: array<u32>; // pairs of halves
+// Attention of one query token over rows in bitmap form. A workgroup owns one chunk of the groups of 64 tokens, and R query heads
+// that share a key head. Each WARP of 32 threads owns D / WARPS tiles of the keys and of the values of a group; its threads hold
+// two elements of a tile each, 32 apart: two tokens of a column of the keys, two columns of a token of the values. An element lies
+// as many places behind the first of its tile as there are bits before its own. Then decode_merge.wgsl.
+//#if F16
+alias Stored = f16;
+//#else
+alias Stored = u32; // pairs of halves
+//#end
+@group(0) @binding(0) var<storage, read> k: array<Stored>;
 @group(0) @binding(1) var<storage, read> tiles: array<u32>; // elements 0 to 31, 32 to 63, first in the highest bit; offset
-@group(0) @binding(2) var<storage, read> v: array<u32>; // pairs of halves
+@group(0) @binding(2) var<storage, read> v: array<Stored>;
 @group(0) @binding(3) var<storage, read> q: array<f32>; // [heads, D]
 @group(0) @binding(4) var<storage, read> band: array<i32>; // [kvHeads, 2]: sink, window; if p.banded
 @group(0) @binding(5) var<storage, read_write> parts: array<vec4f>; // [heads, p.chunks, D4 + 1]: the mix; largest score and sum of powers
@@ -13,18 +18,10 @@ const LOWEST = -3.4e38;
 /// A window that holds all tokens.
 const EVERYWHERE = 0x7fffffff;
 const D4: u32 = D / 4u;
-/// Value tiles of a token: 1, 2, 4 or 8.
-const WIDE: u32 = D / 64u;
-/// Tiles that are unpacked at once, and that are multiplied at once.
-const BATCH: u32 = 16u;
-const ROWS: u32 = 8u;
-const BATCHES: u32 = D / BATCH;
-/// Of ROWS, those of one value tile of a token.
-const TOKENS: u32 = ROWS / WIDE;
-const KIND_k = 0u;
-const KIND_v = 1u;
-/// Distance of what a thread puts beside what the others put there; the odd one spreads it over the banks.
-const BESIDE: u32 = 65u;
+const THREADS: u32 = 32u * WARPS;
+/// Tiles of a warp, and warps that share 64 columns of the values.
+const OWN: u32 = D / WARPS;
+const SHARE: u32 = 64u / OWN;
 
 /// One number for each of R query heads.
 //#if FOUR
@@ -37,76 +34,28 @@ alias H = f32;
 //#end
 //#end
 
-/// Two batches of tiles as they are unpacked, or what threads swap.
-var<workgroup> stage: array<f32, BESIDE * 32u>;
-/// What `tiles` says of the group's tiles: of keys, then of values.
-var<workgroup> notes: array<u32, 6u * D>;
-var<workgroup> queries: array<H, D>;
-/// Scores, then their exponentials.
-var<workgroup> powers: array<H, 64>;
-var<workgroup> folds: array<H, 64>;
+/// Of the tiles of keys, then of values: elements 0 to 31, 32 to 63, where the former and the latter begin.
+var<workgroup> notes: array<array<vec4u, AHEAD>, 2u * D / AHEAD>;
+var<workgroup> queries: array<array<H, AHEAD>, D / AHEAD>;
+var<workgroup> powers: array<array<H, AHEAD>, 64u / AHEAD>;
+/// What warps found: scores of the tokens, in the end the mix.
+var<workgroup> found: array<array<H, 64>, WARPS>;
+/// What threads fold with others of their warp.
+var<workgroup> folds: array<array<vec4f, 8>, R>;
+var<workgroup> fades: H;
 
-fn head_of(h: H, r: u32) -> f32 {
-//#if MANY
-  return h[r];
+//#for t in k v
+/// An element; whoever has none gets a neighbour's.
+fn load_$t(i: u32) -> f32 {
+//#if F16
+  return f32($t[i]);
 //#else
-  return h;
+  return unpack2x16float($t[i / 2u] >> (16u * (i % 2u))).x;
 //#end
 }
 
-/// Where neighbouring tiles lie and how many words they have.
-struct Run {
-  first: u32,
-  words: u32,
-}
-
-fn run_of(tile: u32, count: u32) -> Run {
-  let first = notes[3u * tile + 2u];
-  let last = 3u * (tile + count - 1u);
-  let words = (countOneBits(notes[last]) + countOneBits(notes[last + 1u]) + 7u) / 8u * 4u;
-  return Run(first, min(notes[last + 2u] + words - first, 32u * count));
-}
-
-/// Adds what a tile says of the octet of `part`: each of its 8 elements times a weight for each query head.
-fn add(sums: ptr<function, array<H, 8>>, tile: u32, part: u32, base: u32, weight: H) {
-  let first = notes[3u * tile];
-  let late = part >= 4u;
-  let word = select(first, notes[3u * tile + 1u], late);
-  let shift = 24u - 8u * (part % 4u);
-  let bits = word >> shift;
-  var i = base + 2u * notes[3u * tile + 2u] + countOneBits(bits >> 8u) + select(0u, countOneBits(first), late);
-//#for b in 0..8
-  {
-    let there = (bits & (128u >> $bu)) != 0u;
-    let value = select(0.0, stage[i], there);
-    i += select(0u, 1u, there);
-    (*sums)[$b] = fma(H(value), weight, (*sums)[$b]);
-  }
 //#end
-}
-
-/// The largest, or the sum, of what the 64 threads hold.
-fn fold(value: H, largest: bool, me: Lane) -> H {
-  folds[me.local] = value;
-  workgroupBarrier();
-  var all = folds[me.local & 56u];
-  for (var i = 1u; i < 8u; i++) {
-    let other = folds[(me.local & 56u) + i];
-    all = select(all + other, max(all, other), largest);
-  }
-  workgroupBarrier();
-  folds[me.local] = all;
-  workgroupBarrier();
-  all = folds[0];
-  for (var i = 8u; i < 64u; i += 8u) {
-    let other = folds[i];
-    all = select(all + other, max(all, other), largest);
-  }
-  workgroupBarrier();
-  return all;
-}
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
   let blocks = (p.group + R - 1u) / R;
   let number = number_of(at);
@@ -116,15 +65,10 @@ fn main(at: Place, me: Lane) {
   let kv_head = number / (blocks * p.chunks);
   let alive = kv_head < p.kvHeads;
   let first_head = kv_head * p.group + block * R;
-  let part = me.local % 8u;
-  let row = me.local / 8u;
-  // The value tile of a token, and which token, that this thread adds.
-  let tile_of = row / TOKENS;
-  let token_of = row % TOKENS;
-  let k_base = p.kBase + kv_head * p.kHead;
-  let v_base = p.vBase + kv_head * p.vHead;
-  let k_notes = p.kNotes + kv_head * p.notesHead;
-  let v_notes = p.vNotes + kv_head * p.notesHead;
+  let lane = me.local % 32u;
+  let warp = me.local / 32u;
+  let bit = 0x80000000u >> lane;
+  let above = ~(0xffffffffu >> lane);
   let begin = chunk * p.chunk;
   var end = 0u;
   if (alive) { end = min(begin + p.chunk, (p.rows + 63u) / 64u); }
@@ -134,137 +78,146 @@ fn main(at: Place, me: Lane) {
     sink = band[p.bandBase + 2u * kv_head];
     window = band[p.bandBase + 2u * kv_head + 1u];
   }
-  for (var d = me.local; d < D; d += 64u) {
+  for (var d = me.local; d < D; d += THREADS) {
 //#if MANY
-    var four = H();
-    for (var r = 0u; r < R && alive && block * R + r < p.group; r++) {
-      four[r] = p.scale * q[p.qBase + (first_head + r) * D + d];
-    }
-    queries[d] = four;
+    var all = H();
+//#for r in 0..R
+    if (alive && block * R + $ru < p.group) { all[$r] = p.scale * q[p.qBase + (first_head + $ru) * D + d]; }
+//#end
+    queries[d / AHEAD][d % AHEAD] = all;
 //#else
-    queries[d] = select(0.0, p.scale * q[p.qBase + min(first_head, p.kvHeads * p.group - 1u) * D + d], alive);
+    queries[d / AHEAD][d % AHEAD] = select(0.0, p.scale * q[p.qBase + min(first_head, p.kvHeads * p.group - 1u) * D + d], alive);
 //#end
   }
 
-  var mix: array<H, 8>;
-  var top = H(LOWEST);
-  var sum = H(0.0);
+  var early_v = H();
+  var late_v = H();
+  // Of query head `warp`: the same in all threads, and this thread's part of the sum.
+  var top = LOWEST;
+  var sum = 0.0;
   for (var g = begin; g < end; g++) {
-    let token = 64u * g + me.local;
-    let position = i32(p.first + token);
-    let live = token < p.rows && (position < sink || i32(p.total) - 1 - position < window);
     // A group between sink and window has nothing to read.
     if (i32(p.first + 64u * g) >= sink && i32(p.total) - 64 - i32(p.first + 64u * g) >= window) { continue; }
-    for (var i = me.local; i < 3u * D; i += 64u) {
-      notes[i] = tiles[k_notes + 3u * g * D + i];
-      notes[3u * D + i] = tiles[v_notes + 3u * g * D + i];
+    for (var i = me.local; i < D; i += THREADS) {
+//#for t in k v
+      let from_$t = p.$tNotes + kv_head * p.notesHead + 3u * (g * D + i);
+      let note_$t = vec3u(tiles[from_$t], tiles[from_$t + 1u], p.$tBase + kv_head * p.$tHead + 2u * tiles[from_$t + 2u]);
+//#end
+      notes[i / AHEAD][i % AHEAD] = vec4u(note_k, note_k.z + countOneBits(note_k.x));
+      notes[(D + i) / AHEAD][i % AHEAD] = vec4u(note_v, note_v.z + countOneBits(note_v.x));
     }
     workgroupBarrier();
-    // Said in full: naga does not clear what a loop declares without a value.
-    var dots = array<H, 8>();
-//#for t in k v
-    {
-      // A batch is 16 columns of the keys, or all tiles of 16 / WIDE tokens; then the threads of each tile unpack its run.
-      let values = KIND_$t == 1u;
-      let count = select(BATCH, 2u * TOKENS, values);
-      let lanes = select(64u, 8u * TOKENS, values);
-      let lane = me.local % lanes;
-      let of_run = select(row, token_of, values);
-      let first = select(0u, D + 64u * tile_of, values);
-      let room = select(0u, 64u * count * tile_of, values);
-      var run = Run();
-//#for i in 0..8
-      var w$i = 0u;
+    var early_k = H();
+    var late_k = H();
+    for (var n = 0u; n < OWN / AHEAD; n++) {
+      let o = warp * (OWN / AHEAD) + n;
+//#for u in 0..AHEAD
+      let note$u = notes[o][$u];
+      let early$u = load_k(note$u.z + countOneBits(note$u.x & above));
+      let late$u = load_k(note$u.w + countOneBits(note$u.y & above));
 //#end
-      for (var n = 0u; n <= BATCHES; n++) {
-        // What is asked for here is unpacked in the next round.
-        let half = room + n % 2u * 64u * BATCH;
-        let now = run;
-        if (n > 0u) {
-//#for i in 0..8
-          if (lane + $iu * lanes < now.words) {
-            let both = unpack2x16float(w$i);
-            stage[half + 2u * (lane + $iu * lanes)] = both.x;
-            stage[half + 2u * (lane + $iu * lanes) + 1u] = both.y;
-          }
+//#for u in 0..AHEAD
+      early_k = fma(H(select(0.0, early$u, (note$u.x & bit) != 0u)), queries[o][$u], early_k);
+      late_k = fma(H(select(0.0, late$u, (note$u.y & bit) != 0u)), queries[o][$u], late_k);
 //#end
-          workgroupBarrier();
-        }
-        if (n < BATCHES) {
-          run = run_of(first + n * count, count);
-          let word = $t_base / 2u + run.first;
-          let last = max(run.words, 1u) - 1u;
-//#for i in 0..4
-          w$i = $t[word + min(lane + $iu * lanes, last)];
-//#end
-          if (run.words > 4u * lanes) {
-//#for i in 4..8
-            w$i = $t[word + min(lane + $iu * lanes, last)];
-//#end
-          }
-        }
-        if (n > 0u) {
-          for (var s = 0u; s < 2u; s++) {
-            let in_batch = (n - 1u) * count + of_run + s * count / 2u;
-            let base = half - 2u * now.first;
-            if (values) {
-              add(&mix, first + in_batch, part, base, powers[in_batch]);
-            } else {
-              add(&dots, in_batch, part, base, queries[in_batch]);
-            }
-          }
-        }
-      }
-      workgroupBarrier();
-      if (!values) {
-        // Each thread gets the scores of its token from the eight that share it.
-//#for b in 0..8
-        for (var r = 0u; r < R; r++) { stage[($bu * R + r) * BESIDE + me.local] = head_of(dots[$b], r); }
-//#end
-        workgroupBarrier();
-        var score = H();
-        for (var s = 0u; s < 8u; s++) {
-//#if MANY
-          for (var r = 0u; r < R; r++) { score[r] += stage[(me.local % 8u * R + r) * BESIDE + 8u * s + me.local / 8u]; }
-//#else
-          score += stage[me.local % 8u * BESIDE + 8u * s + me.local / 8u];
-//#end
-        }
-        score = select(H(LOWEST), score, live);
-        let highest = max(top, fold(score, true, me));
-        let fade = exp(top - highest);
-        top = highest;
-        let power = select(H(0.0), exp(score - highest), score > H(LOWEST));
-        powers[me.local] = power;
-        sum = fma(sum, fade, power);
-//#for b in 0..8
-        mix[$b] *= fade;
-//#end
-      }
     }
+    found[warp][lane] = early_k;
+    found[warp][lane + 32u] = late_k;
+    workgroupBarrier();
+    // Each of R warps takes one query head.
+    var early = LOWEST;
+    var late = LOWEST;
+    if (warp < R) {
+      let score = vec2f(
+//#for i in 0..2
+        0.0
+//#for w in 0..WARPS
+//#if MANY
+        + found[$w][lane + 32u * $iu][warp]
+//#else
+        + found[$w][lane + 32u * $iu]
 //#end
+//#end
+        ,
+//#end
+      );
+//#for i in 0..2
+      let token$i = 64u * g + lane + 32u * $iu;
+      let position$i = i32(p.first + token$i);
+      let live$i = token$i < p.rows && (position$i < sink || i32(p.total) - 1 - position$i < window);
+//#end
+      early = select(LOWEST, score.x, live0);
+      late = select(LOWEST, score.y, live1);
+      folds[warp][lane / 4u][lane % 4u] = max(early, late);
+    }
+    workgroupBarrier();
+    if (warp < R) {
+      var four = folds[warp][0];
+//#for i in 1..8
+      four = max(four, folds[warp][$i]);
+//#end
+      let highest = max(top, max(max(four.x, four.y), max(four.z, four.w)));
+      let fade = exp(top - highest);
+      top = highest;
+      early = select(0.0, exp(early - highest), early > LOWEST);
+      late = select(0.0, exp(late - highest), late > LOWEST);
+      sum = fma(sum, fade, early + late);
+//#if MANY
+      powers[lane / AHEAD][lane % AHEAD][warp] = early;
+      powers[(lane + 32u) / AHEAD][lane % AHEAD][warp] = late;
+      fades[warp] = fade;
+//#else
+      powers[lane / AHEAD][lane % AHEAD] = early;
+      powers[(lane + 32u) / AHEAD][lane % AHEAD] = late;
+      fades = fade;
+//#end
+    }
+    workgroupBarrier();
+    early_v *= fades;
+    late_v *= fades;
+    for (var n = 0u; n < OWN / AHEAD; n++) {
+      let o = (D + warp * OWN) / AHEAD + n;
+      let t = warp % SHARE * (OWN / AHEAD) + n;
+//#for u in 0..AHEAD
+      let note$u = notes[o][$u];
+      let early$u = load_v(note$u.z + countOneBits(note$u.x & above));
+      let late$u = load_v(note$u.w + countOneBits(note$u.y & above));
+//#end
+//#for u in 0..AHEAD
+      early_v = fma(H(select(0.0, early$u, (note$u.x & bit) != 0u)), powers[t][$u], early_v);
+      late_v = fma(H(select(0.0, late$u, (note$u.y & bit) != 0u)), powers[t][$u], late_v);
+//#end
+    }
+    workgroupBarrier();
   }
 
-  sum = fold(sum, false, me);
-//#for b in 0..8
-  for (var r = 0u; r < R; r++) { stage[($bu * R + r) * BESIDE + me.local] = head_of(mix[$b], r); }
-//#end
+  found[warp][lane] = early_v;
+  found[warp][lane + 32u] = late_v;
+  if (warp < R) { folds[warp][lane / 4u][lane % 4u] = sum; }
   workgroupBarrier();
-  for (var i = me.local; i < R * (D4 + 1u); i += 64u) {
-    let r = i / (D4 + 1u);
-    let four_columns = i % (D4 + 1u);
-    var four = vec4f(head_of(top, r), head_of(sum, r), 0.0, 0.0);
-    if (four_columns < D4) {
+  if (warp < R) {
+    var four = folds[warp][0];
+//#for i in 1..8
+    four += folds[warp][$i];
+//#end
+    sum = four.x + four.y + four.z + four.w;
+  }
+  // Threads of warp r write what belongs to query head r.
+  if (!alive || warp >= R || block * R + warp >= p.group) { return; }
+  for (var i = lane; i <= D4; i += 32u) {
+    var four = vec4f(top, sum, 0.0, 0.0);
+    if (i < D4) {
       four = vec4f();
-      let beside = four_columns / 16u * TOKENS * 8u + four_columns % 16u / 2u;
-      for (var s = 0u; s < TOKENS; s++) {
+      for (var s = 0u; s < SHARE; s++) {
 //#for j in 0..4
-        four[$j] += stage[((four_columns % 2u * 4u + $ju) * R + r) * BESIDE + beside + 8u * s];
+//#if MANY
+        four[$j] += found[i / 16u * SHARE + s][4u * (i % 16u) + $ju][warp];
+//#else
+        four[$j] += found[i / 16u * SHARE + s][4u * (i % 16u) + $ju];
+//#end
 //#end
       }
     }
-    if (alive && block * R + r < p.group) {
-      parts[((first_head + r) * p.chunks + chunk) * (D4 + 1u) + four_columns] = four;
-    }
+    parts[((first_head + warp) * p.chunks + chunk) * (D4 + 1u) + i] = four;
   }
 }

@@ -120,6 +120,22 @@ describe("topk as dispatches", () => {
     assertEquals(names(dispatches), ["fill", "select", "select", "select", "sort"]);
     assertEquals(dispatches.at(-1)!.params["size"], 2048);
   });
+
+  test("topk in any order selects from a long row and sorts nothing", () => {
+    const steps = ["fill", "select", "select", "select"];
+    for (const k of [1, 2048, 131_072]) assertEquals(names(dispatch(topkOf(32, 131_072, k, false))), steps);
+    assertEquals(names(dispatch(topkOf(32, 2048, 9, false))), ["topk"]);
+  });
+
+  test("topk looks at the row with more threads where an adapter has them", () => {
+    const threads = (invocations: number) =>
+      dispatch(topkOf(1, 9000, 500, false), { ...CAPS, invocations }).map(({ constants, groups }) => [
+        constants["THREADS"],
+        groups,
+      ]).slice(1);
+    assertEquals(threads(256), [[256, 3], [256, 3], [256, 1]]);
+    assertEquals(threads(1024), [[512, 2], [512, 2], [1024, 1]]);
+  });
 });
 
 describe("scan as dispatches", () => {
@@ -209,7 +225,9 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<Call>>> = {
     ...{ kvHeads: size(4), group: size(8), headDim: size(300), lq: size(600), lk: size(6000) },
     ...{ half: fc.boolean(), causal: fc.boolean(), extras: fc.boolean() },
   }).map(attentionOf),
-  topk: fc.tuple(size(40), size(9000)).chain(([rows, cols]) => size(cols).map((k) => topkOf(rows, cols, k))),
+  topk: fc.tuple(size(40), size(9000), fc.boolean()).chain(([rows, cols, sorted]) =>
+    size(cols).map((k) => topkOf(rows, cols, k, sorted))
+  ),
   scan: fc.tuple(size(40), size(20_000), fc.constantFrom(0, 3)).map((shape) => scanOf(...shape)),
   softmax: fc.tuple(size(300), size(2000), size(400)).map((shape) => softmaxOf(...shape)),
   lineSums: fc.tuple(size(40), size(100), size(2000), fc.boolean()).map((shape) => lineSumsOf(...shape)),

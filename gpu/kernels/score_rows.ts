@@ -4,7 +4,7 @@
  * @module
  */
 import { FORM, type OpOf } from "../../sdk/device/ops.ts";
-import { type Context, type Dispatch, type Kernel, THREADS } from "../kernel.ts";
+import type { Context, Dispatch, Kernel } from "../kernel.ts";
 import cached from "../parts/cached.wgsl" with { type: "text" };
 import { type Span, span } from "../windows.ts";
 import { byHeads, formOf, lanesOf, metaSpan, rowSpan } from "./cached_rows.ts";
@@ -89,11 +89,11 @@ export function scoreRows(
         MOST_HEADS,
         2 ** Math.floor(Math.log2(COLUMNS / headDim)),
       );
-      const chunks = Math.ceil(rows / (THREADS * EACH));
+      const chunks = Math.ceil(rows / (READERS * EACH));
       return [{
         kernel: ofCodes,
         constants: {
-          THREADS,
+          THREADS: READERS,
           EACH,
           R: r,
           D4: headDim / 4,

@@ -27,8 +27,10 @@ const kernel: Kernel = {
 /** Values of 11 bits, and words that are counted for a row: one for each of them, and two more. */
 const BINS = 2048;
 const STRIDE = BINS + 2;
-/** Numbers that a thread looks at. */
+/** Numbers that a thread looks at, and threads of a workgroup at most that looks at numbers, and that takes the rest. */
 const PER = 16;
+const LOOKERS = 512;
+const TAKERS = 1024;
 
 /** Where the largest go: order-keeping bits and column of each, rows of `size`; or apart, in `values` and `indices`. */
 export type Taken = Readonly<Record<"taken", Window>> | Readonly<Record<"values" | "indices", Window>>;
@@ -47,9 +49,11 @@ export function select(
   const { rows, cols } = sizes;
   const counts = rowsOf(context.scratch(4 * STRIDE * rows), 4 * STRIDE, 0, rows);
   const candidates = rowsOf(context.scratch(8 * cols * rows), 8 * cols, 0, rows);
-  const chunks = Math.ceil(cols / (PER * THREADS));
+  const threads = (most: number): number => context.caps.invocations >= most ? most : THREADS;
+  const lookers = threads(LOOKERS);
+  const chunks = Math.ceil(cols / (PER * lookers));
   const params = { ...sizes, chunks };
-  const many = { THREADS, PER, EACH: BINS / THREADS };
+  const many = { THREADS: lookers, PER, EACH: BINS / lookers };
   const apart = "taken" in to ? {} : { APART: 1 };
   const out = "taken" in to ? [to.taken, NOTHING, NOTHING] : [NOTHING, to.values, to.indices];
   return [
@@ -70,7 +74,7 @@ export function select(
     },
     {
       kernel,
-      constants: { THREADS: context.caps.invocations >= 1024 ? 1024 : THREADS, ...apart },
+      constants: { THREADS: threads(TAKERS), ...apart },
       bind: [NOTHING, counts, candidates, ...out],
       params,
       groups: rows,

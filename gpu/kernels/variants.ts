@@ -158,7 +158,7 @@ function* plans(): Generator<Op> {
 }
 
 function* caches(): Generator<Op> {
-  for (const headDim of [8, 16, 20, 32, 64, 128, 256]) {
+  for (const headDim of [8, 16, 20, 32, 64, 128, 256, 512]) {
     for (const form of Object.values(FORM)) {
       if (form === FORM.bitmap && headDim % 64 !== 0) continue;
       for (const shared of [1, 2, 4, 8]) {
@@ -166,8 +166,8 @@ function* caches(): Generator<Op> {
         const sizes = { ...base, kHead: 0, vHead: 0, metaHead: 0, table: 0, list: 0, band: 0, lists: 1 };
         yield one("decode", sizes);
         yield one("decode", { ...sizes, band: 24, merge: 1 });
-        yield one("decode", { ...sizes, list: 23, listCap: 9, table: 22 });
-        yield one("decode", { ...sizes, list: 23, listCap: 9, band: 24 });
+        yield one("decode", { ...sizes, list: 23, listCap: 9, step: 16, table: 22 });
+        yield one("decode", { ...sizes, list: 23, listCap: 9, step: 1, band: 24 });
         if (form !== FORM.bitmap) yield one("scoreRows", base);
       }
       for (const table of [0, 9]) yield one("readRows", { form, headDim, group: headDim, table, kHead: 0 });

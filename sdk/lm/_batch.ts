@@ -45,11 +45,17 @@ export class Batch {
     this.#sampler = new Sampler(lm.device, lm.config.vocabSize, prompts, options);
   }
 
-  /** Reads the prompts. */
+  /** Reads the prompts, one that several rows have once. */
   async prefill(signal?: AbortSignal): Promise<void> {
     const logits: Tensor[] = [];
     try {
-      for (const row of this.#rows) {
+      for (const [at, row] of this.#rows.entries()) {
+        const same = this.#rows.slice(0, at).findIndex((other) => row.startsLike(other));
+        if (same >= 0) {
+          row.copy(this.#rows[same]!);
+          logits.push(logits[same]!);
+          continue;
+        }
         logits.push(await this.#lm.prefill(row.parts.sequence, row.parts.prompt, signal));
         signal?.throwIfAborted();
         row.prefilled();

@@ -31,7 +31,7 @@ export interface RowParts {
 /** What the host knows of one sequence: how far it is, and why it ended. */
 export class Row {
   /** What it is made of. */
-  readonly parts: RowParts;
+  parts: RowParts;
   /** Why it ended, if it did. */
   finish: "stop" | "length" | undefined;
   /** Tokens that may still be drawn. */
@@ -55,6 +55,21 @@ export class Row {
   /** Notes that the sequence has the prompt. */
   prefilled(): void {
     this.#base = this.parts.sequence.length;
+  }
+
+  /** Whether it has the prompt of another row, and both begin with it. */
+  startsLike({ parts }: Row): boolean {
+    const { borrowed, prompt } = this.parts;
+    return !borrowed && !parts.borrowed && prompt.length === parts.prompt.length &&
+      prompt.every((id, at) => id === parts.prompt[at]);
+  }
+
+  /** Takes a copy of what such a row has read. */
+  copy({ parts }: Row): void {
+    const { sequence } = this.parts;
+    this.parts = { ...this.parts, sequence: parts.sequence.fork() };
+    sequence.dispose();
+    this.prefilled();
   }
 
   /** Takes drawn tokens up to the end of the answer. */

@@ -84,7 +84,7 @@ export async function* generate(
 }
 
 /**
- * Answers several prompts at once: every step reads the weights once for all of them.
+ * Answers several prompts at once: every step reads the weights once for all of them. A prompt that is given several times is read once.
  *
  * @param lm The model.
  * @param prompts A prompt for each answer.

@@ -163,6 +163,27 @@ describe("generateMany()", () => {
   });
 });
 
+describe("generateMany() of a prompt given several times", () => {
+  test("it is read once, and every answer is what it would be alone", async () => {
+    using device = await openDevice({ prefer: "reference" });
+    const lm = new FakeModel(device);
+    const { tensors } = device.report;
+    let prefills = 0;
+    lm.before = (what) => void (prefills += what === "prefill" ? 1 : 0);
+    const prompts = [[1, 2], [1, 2], [3], [1, 2]];
+    const options = { maxTokens: 12, temperature: 1.2, seed: 5 };
+    const pieces = await collect(generateMany(lm, prompts, options));
+    assertEquals(prefills, 2);
+    for (const [index, prompt] of prompts.entries()) {
+      const alone = await collect(generate(lm, prompt, { ...options, seed: 5 + index }));
+      const own = pieces.filter((piece) => piece.index === index);
+      assertEquals(idsOf(own), idsOf(alone));
+      assertEquals(own.at(-1)!.usage!.kvBytes, alone.at(-1)!.usage!.kvBytes);
+    }
+    assertEquals(device.report.tensors, tensors);
+  });
+});
+
 describe("leaving a generation", () => {
   let device: Device;
   before(async () => {

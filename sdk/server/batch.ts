@@ -65,7 +65,11 @@ export function createBatch<Input, Output>(
         if (entries.every(({ left }) => left)) controller.abort();
       };
     }
-    return await run(entries.map(({ input }) => input), controller.signal);
+    try {
+      return await run(entries.map(({ input }) => input), controller.signal);
+    } finally {
+      for (const entry of entries) entry.stop = undefined;
+    }
   };
 
   const answerTogether = async (entries: readonly Entry<Input, Output>[]): Promise<void> => {

@@ -56,6 +56,9 @@ export async function readCsvBody(
   const bytes = await service.readBytes(c);
   try {
     const table = csv.read(bytes, options);
+    if (table.rows.length === 0) {
+      throw new SyntaxError("Cannot read CSV: expected at least one row after the header");
+    }
     return {
       columns: new Map(table.columns.map((name, i) => [name, table.rows.map((row) => row[i] as Cell)])),
       rows: table.rows.length,

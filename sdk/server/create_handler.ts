@@ -19,7 +19,7 @@ import { languageRoutes } from "./routes/language.ts";
 import { tabularRoutes } from "./routes/tabular.ts";
 import { serve, type Served } from "./served.ts";
 import type { Routes } from "./service.ts";
-import { clientClosed, toApiError } from "./to_api_error.ts";
+import { clientClosed, isOwnFault, toApiError } from "./to_api_error.ts";
 
 /** The lifecycle of each handler, and how long its requests may go on. */
 const lifecycles = new WeakMap<Hono, { lifecycle: Lifecycle; graceMs: number }>();
@@ -74,7 +74,7 @@ export function createHandler(options: HandlerOptions): Hono {
     // Reading a body fails with an engine's own error when the client goes away.
     const gone = c.req.raw.signal.aborted && error.name !== "ApiError";
     const refusal = gone ? clientClosed(error) : toApiError(error);
-    if (refusal.status >= 500 && refusal.code === "internal_error") onError(refusal.cause);
+    if (isOwnFault(refusal) && refusal.cause) onError(refusal.cause);
     return refuse(stateOf(c), refusal);
   });
 

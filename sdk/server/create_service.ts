@@ -9,7 +9,7 @@ import { readBytes } from "./read_bytes.ts";
 import { checkJsonType, parseJson } from "./read_json.ts";
 import { stateOf } from "./request_state.ts";
 import type { Service } from "./service.ts";
-import { clientClosed, stopping, toApiError } from "./to_api_error.ts";
+import { clientClosed, isOwnFault, stopping, toApiError } from "./to_api_error.ts";
 
 /** Milliseconds without an event after which a comment is sent. */
 const KEEP_ALIVE_MS = 5000;
@@ -110,7 +110,7 @@ export function createService(parts: ServiceParts): Service {
           cancel: limit.cancel,
           explain(error): string {
             const refusal = refuse(error);
-            if (refusal.code === "internal_error") parts.onError(error);
+            if (isOwnFault(refusal)) parts.onError(error);
             return JSON.stringify(refusal.toBody());
           },
           end(failed): void {

@@ -1,3 +1,9 @@
+/** What of a signal tells that it aborts. */
+export type AbortSource = Pick<
+  AbortSignal,
+  "aborted" | "reason" | "addEventListener" | "removeEventListener"
+>;
+
 /** A signal for one request, and how to let go of the signals behind it. */
 export interface Deadline {
   /** Aborts when the client goes away, the time is up, or the server gives up. */
@@ -20,7 +26,7 @@ export interface Deadline {
  * @param ms The time limit in milliseconds.
  * @returns The joined signal.
  */
-export function deadline(sources: readonly AbortSignal[], ms: number): Deadline {
+export function deadline(sources: readonly AbortSource[], ms: number): Deadline {
   const controller = new AbortController();
   let timedOut = false;
   const timer = setTimeout(() => {

@@ -30,7 +30,7 @@ export async function eventStream(
   const encoder = new TextEncoder();
   const begun = Promise.withResolvers<void>();
   let started = false;
-  let quiet = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let wake = (): void => {};
   let sink!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -43,21 +43,27 @@ export async function eventStream(
 
   const send = (text: string): void => {
     started = true;
-    quiet = false;
     sink.enqueue(encoder.encode(text));
     begun.resolve();
+    clearTimeout(timer);
+    timer = setTimeout(comment, keepAliveMs);
+  };
+  const comment = (): void => {
+    // A client that does not read needs no comment.
+    if ((sink.desiredSize ?? 0) > 0) send(": keep-alive\n\n");
+    else timer = setTimeout(comment, keepAliveMs);
   };
   const read = (): Promise<void> =>
     new Promise((resolve, reject) => {
       if ((sink.desiredSize ?? 0) > 0) return resolve();
       const settle = (act: () => void) => (): void => {
-        clearTimeout(timer);
+        clearTimeout(stall);
         signal.removeEventListener("abort", aborted);
         wake = (): void => {};
         act();
       };
       const aborted = settle(() => reject(signal.reason));
-      const timer = setTimeout(
+      const stall = setTimeout(
         settle(() => {
           const reason = new DOMException("The client does not read its answer", "TimeoutError");
           cancel(reason);
@@ -68,10 +74,7 @@ export async function eventStream(
       signal.addEventListener("abort", aborted, { once: true });
       wake = settle(resolve);
     });
-  const comments = setInterval(() => {
-    if (quiet && (sink.desiredSize ?? 0) > 0) send(": keep-alive\n\n");
-    quiet = true;
-  }, keepAliveMs);
+  timer = setTimeout(comment, keepAliveMs);
   const pump = async (): Promise<void> => {
     let failed = true;
     try {
@@ -86,7 +89,7 @@ export async function eventStream(
       const last = explain(error);
       if (sink.desiredSize !== null) trySend(() => send(`data: ${last}\n\n`));
     } finally {
-      clearInterval(comments);
+      clearTimeout(timer);
       end(failed);
     }
     trySend(() => sink.close());

@@ -1,3 +1,5 @@
+import type { AbortSource } from "./deadline.ts";
+
 /** Knows the requests that run, and ends them when the server shuts down. */
 export interface Lifecycle {
   /** Requests that run now. */
@@ -5,7 +7,7 @@ export interface Lifecycle {
   /** Whether no more requests are taken. */
   readonly stopping: boolean;
   /** Aborts when those that run must end. */
-  readonly forced: AbortSignal;
+  readonly forced: AbortSource;
   /** Begins a request; the function that comes back ends it. */
   enter(): () => void;
   /**
@@ -17,13 +19,25 @@ export interface Lifecycle {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Some platforms make no `AbortController` outside of requests, nor share it among them. */
+class Forced extends EventTarget implements AbortSource {
+  aborted = false;
+  reason: unknown;
+
+  abort(): void {
+    this.aborted = true;
+    this.reason = new DOMException("The server is shutting down", "AbortError");
+    this.dispatchEvent(new Event("abort"));
+  }
+}
+
 /**
  * Makes a lifecycle.
  *
  * @returns It, without requests.
  */
 export function createLifecycle(): Lifecycle {
-  const force = new AbortController();
+  const forced = new Forced();
   const idle = Promise.withResolvers<void>();
   let active = 0;
   let stopped: Promise<void> | undefined;
@@ -34,7 +48,7 @@ export function createLifecycle(): Lifecycle {
     get stopping() {
       return stopped !== undefined;
     },
-    forced: force.signal,
+    forced,
     enter(): () => void {
       let inside = true;
       active++;
@@ -47,9 +61,7 @@ export function createLifecycle(): Lifecycle {
     },
     stop(graceMs): Promise<void> {
       if (stopped) return stopped;
-      const timer = setTimeout(() => {
-        force.abort(new DOMException("The server is shutting down", "AbortError"));
-      }, graceMs);
+      const timer = setTimeout(() => forced.abort(), graceMs);
       if (active === 0) idle.resolve();
       return stopped = idle.promise.finally(() => clearTimeout(timer));
     },

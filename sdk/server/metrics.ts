@@ -4,10 +4,12 @@ export interface Metrics {
   request(route: string, method: string, status: number, seconds: number): void;
   /** Counts tokens of language models: those read and those generated. */
   tokens(kind: "prompt" | "completion", count: number): void;
+  /** Notes the bytes of an answer's keys and values at its end. */
+  kvBytes(bytes: number): void;
   /**
    * Adds a figure that is read whenever figures are asked for.
    *
-   * @param name Its name without the prefix: `kv_bytes` becomes `filigree_kv_bytes`.
+   * @param name Its name without the prefix: `device_bytes` becomes `filigree_device_bytes`.
    * @param help One sentence.
    * @param read Gives its value now.
    */
@@ -38,6 +40,8 @@ export function createMetrics(): Metrics {
   const add = (counts: Map<string, number>, key: string, value: number): void => {
     counts.set(key, (counts.get(key) ?? 0) + value);
   };
+  let kvBytes = 0;
+  gauges.set("kv_bytes", { help: "Bytes of the latest answer's keys and values.", read: () => kvBytes });
   return {
     request(route, method, status, seconds): void {
       add(requests, labels({ route, method, status: `${status}` }), 1);
@@ -52,6 +56,9 @@ export function createMetrics(): Metrics {
     },
     tokens(kind, count): void {
       add(tokens, kind, count);
+    },
+    kvBytes(bytes): void {
+      kvBytes = bytes;
     },
     gauge(name, help, read): void {
       gauges.set(name, { help, read });

@@ -28,15 +28,17 @@ describe("createMetrics()", () => {
     let bytes = 1;
     metrics.tokens("completion", 3);
     metrics.tokens("completion", 4);
-    metrics.gauge("kv_bytes", "Bytes.", () => bytes);
+    metrics.gauge("own_bytes", "Bytes.", () => bytes);
+    metrics.kvBytes(9);
     bytes = 7;
     const text = metrics.render();
     assertStringIncludes(text, 'filigree_tokens_total{kind="completion"} 7\n');
     assertStringIncludes(text, 'filigree_tokens_total{kind="prompt"} 0\n');
     assertStringIncludes(
       text,
-      "# HELP filigree_kv_bytes Bytes.\n# TYPE filigree_kv_bytes gauge\nfiligree_kv_bytes 7\n",
+      "# HELP filigree_own_bytes Bytes.\n# TYPE filigree_own_bytes gauge\nfiligree_own_bytes 7\n",
     );
+    assertStringIncludes(text, "# TYPE filigree_kv_bytes gauge\nfiligree_kv_bytes 9\n");
     const names = new Set(
       [...text.matchAll(/^(filigree_\w+?)(?:_bucket|_sum|_count)?[ {]/gm)].map(([, name]) => name),
     );

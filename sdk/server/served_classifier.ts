@@ -15,7 +15,7 @@ export interface ForkedClassifier {
   /** The classes, in the order of the probabilities. */
   readonly classes: readonly Label[];
   /** The features that it learned, where it knows them. */
-  readonly columns?: readonly Column[];
+  readonly columns?: readonly Column[] | undefined;
   /** Learns a table. */
   fit(x: Record<string, Cell[]>, y: Label[], options: { signal: AbortSignal }): Promise<unknown>;
   /** Gives every row's probabilities. */

@@ -54,3 +54,13 @@ export function stopping(cause?: unknown): ApiError {
     headers: { "retry-after": "2", "connection": "close" },
   });
 }
+
+/**
+ * Whether a refusal hides an error that the server's owner should see.
+ *
+ * @param refusal The refusal.
+ * @returns Whether it does.
+ */
+export function isOwnFault(refusal: ApiError): boolean {
+  return refusal.code === "internal_error" || refusal.code === "device_lost";
+}

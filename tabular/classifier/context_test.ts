@@ -65,6 +65,22 @@ describe("a fitted context", () => {
     }
   }
 
+  test("restored by a classifier shares its weights, stands beside its own context and tells its features", () =>
+    withContext(undefined, async (clf, device) => {
+      const rows = Array.from({ length: 40 }, (_, i) => ({ size: i % 7, kind: i % 2 ? "a" : "b" }));
+      await clf.fit(rows, rows.map(({ kind }) => kind === "a" ? "yes" : "no"));
+      const [bytes, expected] = [await clf.save(), await clf.predictProba(rows.slice(0, 3))];
+      await clf.fit(rows, rows.map(({ size }) => size > 3));
+      const before = device.report.bytes;
+      const restored = await clf.restore(bytes);
+      assertEquals(await restored.predictProba(rows.slice(0, 3)), expected);
+      assertEquals(restored.columns, [{ name: "size", type: "number" }, { name: "kind", type: "text" }]);
+      assert(device.report.bytes - before < 1.2 * bytes.length);
+      restored.dispose();
+      assertEquals([device.report.bytes, clf.classes], [before, [false, true]]);
+      await assertRejects(() => clf.restore(bytes.slice(0, 100)), WeightsError);
+    }));
+
   const SIZES: readonly (readonly [string, ContextOptions, number])[] = [
     ["float16", {}, 22],
     ["int8", { storage: quantized({ bits: 8 }) }, 12.6],

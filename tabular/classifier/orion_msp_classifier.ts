@@ -34,6 +34,13 @@ export interface ClassifierOptions extends Partial<EnsembleSettings> {
 /** Options of {@linkcode OrionMSPClassifier.restore}. */
 export type RestoreOptions = Pick<ClassifierOptions, "device" | "weights" | "signal">;
 
+/** A feature that was learned. */
+export interface FeatureColumn {
+  readonly name: string;
+  /** What its cells are: numbers, or categories, which are told apart by their text. */
+  readonly type: "number" | "text";
+}
+
 /** What of the options `fit` needs. */
 type FitSettings = Omit<ClassifierOptions, "device" | "weights" | "signal">;
 
@@ -87,12 +94,10 @@ export class OrionMSPClassifier {
   static async restore(bytes: Uint8Array, options: RestoreOptions = {}): Promise<OrionMSPClassifier> {
     const classifier = await OrionMSPClassifier.load(options);
     try {
-      const { hash } = classifier.#shared;
-      await classifier.#hold((scope, model) => readContext(scope, bytes, model, hash), options);
-      return classifier;
-    } catch (error) {
+      return await classifier.restore(bytes, options);
+    } finally {
+      // The restored one shares its weights.
       classifier.dispose();
-      throw error;
     }
   }
 
@@ -106,10 +111,38 @@ export class OrionMSPClassifier {
     return this.#fitted().state.classes;
   }
 
+  /**
+   * Features in the order in which they were learned, with what they hold; undefined where they are known by place only. A feature without any value counts as numbers.
+   */
+  get columns(): readonly FeatureColumn[] | undefined {
+    const { named, columns } = this.#fitted().state.features.encoder.state;
+    return named
+      ? columns.map(({ name, kind }) => ({ name, type: kind === "category" ? "text" : "number" }))
+      : undefined;
+  }
+
   /** Another classifier over the same weights with a context of its own; dispose it as well. */
   fork(): OrionMSPClassifier {
     this.#alive();
     return new OrionMSPClassifier(this.#shared, this.#given);
+  }
+
+  /**
+   * Another classifier over the same weights with a context that `save` made; dispose it as well.
+   *
+   * @param bytes The file; it is kept in case the device is lost.
+   * @throws WeightsError if the file is broken, of another version, or was fitted with other weights.
+   */
+  async restore(bytes: Uint8Array, options: RunOptions = {}): Promise<OrionMSPClassifier> {
+    const restored = this.fork();
+    try {
+      const { hash } = this.#shared;
+      await restored.#hold((scope, model) => readContext(scope, bytes, model, hash), options);
+      return restored;
+    } catch (error) {
+      restored.dispose();
+      throw error;
+    }
   }
 
   /**

@@ -54,6 +54,8 @@ const DECODE_SIZES: readonly Sizes[] = [
   ...sizes(ALL, [2, 4, 64], 64, { first: 64, group: 16 }),
   ...sizes(ALL, [1, 8, 128], 200, { first: 37 }),
   ...sizes(ALL, [1, 2, 128], 1000, { group: 32 }),
+  ...sizes(["bitmap"], [2, 1, 256], 130),
+  ...sizes(["bitmap"], [1, 3, 512], 70, { first: 64 }),
 ];
 
 const nameOf = ({ form, kvHeads, shared, headDim, rows, first, group }: Sizes): string =>

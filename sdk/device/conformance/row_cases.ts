@@ -5,9 +5,13 @@
  */
 import type { Random } from "../../testing/random.ts";
 import type { Device } from "../device.ts";
+import { add, binary } from "../ops/binary.ts";
+import { cast } from "../ops/cast.ts";
+import { gather } from "../ops/gather.ts";
 import { groupMean } from "../ops/group_mean.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { reduce } from "../ops/reduce.ts";
+import { reshape } from "../ops/reshape.ts";
 import { rmsNorm } from "../ops/rms_norm.ts";
 import { softmax } from "../ops/softmax.ts";
 import { topk } from "../ops/topk.ts";
@@ -73,6 +77,31 @@ const topkCases: readonly ConformanceCase[] = SHAPES.map(([rows, cols]) => ({
   },
 }));
 
+/** Rows, columns and k; where they are long, multiples of 64, so that a device whose bindings are small can cut between rows. */
+const UNSORTED: readonly (readonly [number, number, number])[] = [
+  [3, 40, 7],
+  [3, 4992, 64],
+  [5, 8192, 704],
+  [3, 4160, 4160],
+];
+
+const unsortedCases: readonly ConformanceCase[] = UNSORTED.map(([rows, cols, k]) => ({
+  name: `topk() of [${rows}, ${cols}] in any order`,
+  run: (d: Device, random: Random): Record<string, Tensor> => {
+    const x = d.tensor(Float32Array.from(random.ints(rows * cols, -40, 41)), [rows, cols]);
+    const { values, indices } = topk(d, x, k, { sorted: false });
+    const columns = cast(d, indices, "f32");
+    const begins = d.tensor(Float32Array.from({ length: rows }, (_, row) => row * cols), [rows, 1]);
+    const named = gather(d, reshape(d, x, [rows * cols]), cast(d, add(d, columns, begins), "i32"));
+    return {
+      // In order, as devices may find them in any.
+      values: topk(d, values, k).values,
+      columns: topk(d, columns, k).values,
+      differences: binary(d, "sub", values, named),
+    };
+  },
+}));
+
 const GROUPS: readonly (readonly [number, number, number, number])[] = [
   [1, 1, 1, 1],
   [2, 5, 3, 2],
@@ -102,6 +131,7 @@ export const rowCases: readonly ConformanceCase[] = [
   ...normCases,
   ...reduceCases,
   ...topkCases,
+  ...unsortedCases,
   ...groupCases,
   {
     name: "topk() of rows with NaN",

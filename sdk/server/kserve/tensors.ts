@@ -27,7 +27,8 @@ export interface InferRequest extends NewRows {
   readonly outputs: readonly string[] | undefined;
 }
 
-const Parameters = v.optional(v.record(v.string(), v.unknown()));
+/** They are not looked at. */
+const Parameters = v.optional(v.unknown());
 const Size = v.pipe(
   v.number("expected a whole number"),
   v.safeInteger("expected a whole number"),

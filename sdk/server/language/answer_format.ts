@@ -50,15 +50,20 @@ function completionChoice({ index, text, tokens, finish }: Part): object {
       ? {
         tokens: tokens.map((token) => token.text),
         token_logprobs: tokens.map(({ logprob }) => logprob),
-        top_logprobs: tokens.map((token) =>
-          // Of tokens with the same text the likelier one counts, and the token itself is among them.
-          Object.fromEntries([...token.top, token].toReversed().map(({ text, logprob }) => [text, logprob]))
-        ),
+        top_logprobs: tokens.map(byText),
         text_offset: tokens.map(({ offset }) => offset),
       }
       : null,
     finish_reason: finish,
   };
+}
+
+/** Of tokens with the same text the likeliest counts; the token itself is among them. */
+function byText(token: TokenText): object {
+  const entries = [...token.top, token].map(({ text, logprob }) => [text, logprob] as const);
+  return Object.fromEntries(
+    entries.filter(([text], at) => entries.findIndex(([other]) => other === text) === at),
+  );
 }
 
 function chatLogprobs(tokens: readonly TokenText[] | undefined): object | null {

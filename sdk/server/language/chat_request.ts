@@ -5,7 +5,7 @@ import { flag, readFields, SHARED, whole } from "./fields.ts";
 import { type GenerationRequest, generationRequest, type Serving } from "./generation_request.ts";
 import type { ServedLanguageModel } from "./served_language_model.ts";
 
-const Body = v.object({
+const Body = v.strictObject({
   ...SHARED,
   messages: v.pipe(
     v.array(v.unknown(), "must be a list of messages"),

@@ -8,7 +8,7 @@ import type { ServedLanguageModel } from "./served_language_model.ts";
 /** Tokens of an answer where the request does not say: OpenAI's number. */
 const MAX_TOKENS = 16;
 
-const Body = v.object({
+const Body = v.strictObject({
   ...SHARED,
   prompt: v.custom<NonNullable<unknown>>((value) => value !== undefined, "is missing"),
   logprobs: v.optional(whole(0, 5)),

@@ -55,7 +55,12 @@ const within = (least: number, most: number) => {
 export const flag = v.boolean("must be true or false");
 
 const text = v.string("must be a text");
-const stopText = v.pipe(text, v.minLength(1, "must not be empty"));
+
+const isStop = (value: unknown): boolean => {
+  const texts: unknown[] = [value].flat();
+  return texts.length <= 4 && texts.every((one) => typeof one === "string" && one !== "");
+};
+
 const OBJECT = "must be an object of fields that are known";
 
 /** The most that can be asked for in tokens, before anything is known of the model. */
@@ -70,10 +75,7 @@ export const SHARED = {
   n: v.optional(whole(1, 128), 1),
   seed: v.optional(whole(-ANY, ANY)),
   stop: v.optional(
-    v.union(
-      [stopText, v.pipe(v.array(stopText), v.maxLength(4))],
-      "must be a text or up to 4 texts, none of them empty",
-    ),
+    v.custom<string | string[]>(isStop, "must be a text or up to 4 texts, none of them empty"),
     [],
   ),
   stream: v.optional(flag, false),
@@ -110,14 +112,15 @@ export interface SharedFields {
  */
 export function readFields<S extends v.ObjectEntries>(
   body: unknown,
-  schema: v.ObjectSchema<S, undefined>,
-): v.InferOutput<v.ObjectSchema<S, undefined>> {
+  schema: v.StrictObjectSchema<S, undefined>,
+): v.InferOutput<v.StrictObjectSchema<S, undefined>> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new ApiError(400, "invalid_body", "The body must be a JSON object");
   }
+  const isKnown = (name: string): boolean => Object.hasOwn(schema.entries, name);
   const given = Object.entries(body).filter(([, value]) => value !== null);
   for (const [name, value] of given) {
-    if (Object.hasOwn(schema.entries, name) || WITHOUT_EFFECT.has(name)) continue;
+    if (isKnown(name) || WITHOUT_EFFECT.has(name)) continue;
     const neutral = NOT_HERE.get(name);
     if (neutral?.includes(JSON.stringify(value))) continue;
     const short = JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
@@ -134,7 +137,7 @@ export function readFields<S extends v.ObjectEntries>(
         param: name.slice(0, 80),
       });
   }
-  const result = v.safeParse(schema, Object.fromEntries(given));
+  const result = v.safeParse(schema, Object.fromEntries(given.filter(([name]) => isKnown(name))));
   if (result.success) return result.output;
   const [issue] = result.issues;
   const param = (issue.path ?? []).map(({ key }, i) =>

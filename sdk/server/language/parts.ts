@@ -1,4 +1,5 @@
 import type { Usage } from "../../lm/generate.ts";
+import type { Metrics } from "../metrics.ts";
 import type { GenerationRequest } from "./generation_request.ts";
 import type { ServedLanguageModel } from "./served_language_model.ts";
 import { type TokenText, TokenTexts } from "./token_texts.ts";
@@ -31,17 +32,22 @@ export interface Totals {
  * @param lm The model.
  * @param request What is asked.
  * @param signal Ends it; its reason is thrown.
+ * @param metrics Counts the tokens, those of answers that are never finished too.
  * @returns Parts of all answers as they come.
  */
 export async function* generateParts(
   lm: ServedLanguageModel,
   { prompts, n, options }: GenerationRequest,
   signal: AbortSignal,
+  metrics: Metrics,
 ): AsyncGenerator<Part, void, undefined> {
   const all = prompts.flatMap((prompt) => Array<Int32Array>(n).fill(prompt));
+  for (const { length } of prompts) metrics.tokens("prompt", length);
   const texts = all.map(() => new TokenTexts(lm.tokenizer));
   for await (const piece of lm.generateMany(all, { ...options, signal })) {
-    const { index, text, logprobs, finishReason = null, usage } = piece;
+    const { index, text, ids, logprobs, finishReason = null, usage } = piece;
+    metrics.tokens("completion", ids.length);
+    if (usage) metrics.kvBytes(usage.kvBytes);
     const tokens = logprobs && texts[index]!.push(piece);
     if (text === "" && !tokens?.length && !finishReason) continue;
     yield { index, text, tokens, finish: finishReason, usage };

@@ -6,7 +6,7 @@ import type { Planner } from "../../methods/planner.ts";
 import { headScores } from "../../methods/scores.ts";
 import type { Choice, Selector } from "../../methods/selector.ts";
 import { streaming } from "../../methods/streaming.ts";
-import type { ServedLanguageModel } from "./served_language_model.ts";
+import type { OtherWays, ServedLanguageModel } from "./served_language_model.ts";
 
 /** A model that shows what its heads attend with: `CausalLM` is one. */
 export interface InspectedModel extends ServedLanguageModel {
@@ -19,7 +19,7 @@ export interface InspectedModel extends ServedLanguageModel {
   /** Logits of every token, layer by layer. */
   logits(ids: ArrayLike<number>, options: LogitsOptions): Promise<Tensor>;
   /** The same weights with other settings. */
-  with(options: { readonly chunk: number }): InspectedModel;
+  with(options: OtherWays & { readonly chunk?: number }): InspectedModel;
   /** Gives its memory back. */
   dispose(): void;
 }
@@ -88,7 +88,13 @@ export async function readAttention(
 }
 
 /** What a plan lets the last query see: a list for every head. */
-async function plannedKeys(d: Device, planner: Planner, q: Tensor, k: Tensor, layer: number): Promise<number[][]> {
+async function plannedKeys(
+  d: Device,
+  planner: Planner,
+  q: Tensor,
+  k: Tensor,
+  layer: number,
+): Promise<number[][]> {
   using plan = planner.plan(d, q, k, { layer });
   const keys = await plan.keysOf([plan.lq - 1]);
   return keys.map(([list]) => [...list!].sort((a, b) => a - b));

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import { ApiError } from "../api_error.ts";
+import type { ApiError } from "../api_error.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { beginRequest, type RequestState } from "../request_state.ts";
 import type { Service } from "../service.ts";
@@ -23,7 +23,7 @@ export function observe(service: Service, lifecycle: Lifecycle): MiddlewareHandl
     const given = c.req.header("x-request-id") ?? "";
     const state = beginRequest(c, SANE_ID.test(given) ? given : crypto.randomUUID());
     const leave = lifecycle.enter();
-    if (lifecycle.stopping && !service.open.has(c.req.path)) {
+    if (lifecycle.stopping && c.req.path !== "/metrics") {
       state.code = "stopping";
       c.res = stopping().toResponse();
     } else {

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const FOLDER = new URL("./", import.meta.url);
 const TARGET = new URL("assets.js", FOLDER);
-const SAMPLES = ["iris", "wine", "breast_cancer"];
+const SAMPLES = ["iris", "wine"];
 
 const pathOf = (file: string): string => fileURLToPath(new URL(file, FOLDER));
 const textOf = (file: string): Promise<string> => readFile(pathOf(file), "utf8");
@@ -32,7 +32,9 @@ export async function bundlePage(): Promise<string> {
   const samples: Record<string, string> = {};
   for (const name of SAMPLES) samples[name] = await textOf(`../../../examples/data/${name}.csv`);
   const parts = { html, scriptHash: hashOf(script), styleHash: hashOf(style), samples };
-  const lines = Object.entries(parts).map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};\n`);
+  const lines = Object.entries(parts).map(([name, value]) =>
+    `export const ${name} = ${JSON.stringify(value)};\n`
+  );
   return `// Made by build.ts from index.html, style.css, client/ and examples/data/.\n${lines.join("")}`;
 }
 
@@ -49,7 +51,9 @@ async function bundle(file: string): Promise<string> {
     logLevel: "error",
   });
   const text = outputFiles[0]!.text.trim();
-  if (/<\/(?:script|style)/i.test(text)) throw new Error(`${file} has a text that would end it inside of a page`);
+  if (/<\/(?:script|style)/i.test(text)) {
+    throw new Error(`${file} has a text that would end it inside of a page`);
+  }
   return text;
 }
 

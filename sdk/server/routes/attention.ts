@@ -13,7 +13,7 @@ const MOST_TOKENS = 1024;
 const MOST_WEIGHTS = 2 ** 19;
 
 const Own = v.looseObject({
-  answer: v.optional(v.string("expected a text"), ""),
+  answer: v.optional(v.string("expected a text")),
   at: v.optional(v.pipe(v.number("expected a whole number"), v.safeInteger("expected a whole number"))),
 }, "expected an object with model, and messages or a prompt");
 
@@ -48,7 +48,7 @@ export function attentionRoutes(): PageRoutes {
     const serving = { model: lmModel, limits: service.limits };
     app.post("/v1/filigree/attention", async (c) => {
       const base = lm.get();
-      const { answer, at: asked, ...rest } = checkShape(Own, await service.readJson(c));
+      const { answer = "", at: asked, ...rest } = checkShape(Own, await service.readJson(c));
       const read = "messages" in rest ? chatRequest : completionRequest;
       const { prompts, filigree } = read({ ...rest, max_tokens: 1 }, base, serving);
       const chosen = choose(base, filigree);
@@ -64,8 +64,11 @@ export function attentionRoutes(): PageRoutes {
       const planner = filigree.prefill === undefined ? undefined : variants.prefill[filigree.prefill];
       const select = filigree.select === undefined ? undefined : variants.select[filigree.select];
       const inPrompt = at < prompt.length;
-      const found = await service.compute(c, (signal) =>
-        readAttention(chosen, ids.slice(0, at + 1), inPrompt ? { planner, signal } : { select, signal }));
+      const found = await service.compute(
+        c,
+        (signal) =>
+          readAttention(chosen, ids.slice(0, at + 1), inPrompt ? { planner, signal } : { select, signal }),
+      );
       return c.json(
         {
           object: "filigree.attention",
@@ -95,7 +98,9 @@ function textsOf({ tokenizer }: ServedLanguageModel, ids: readonly number[]): st
 
 function notShown(prompts: number): ApiError {
   return prompts === 1
-    ? new ApiError(400, "unsupported_model", "This model does not show what its heads read", { param: "model" })
+    ? new ApiError(400, "unsupported_model", "This model does not show what its heads read", {
+      param: "model",
+    })
     : new ApiError(400, "invalid_value", `"prompt" has ${prompts} texts, expected one`, { param: "prompt" });
 }
 
@@ -105,5 +110,7 @@ function tooLong(tokens: number | undefined, most: number): ApiError {
 }
 
 function outside(tokens: number): ApiError {
-  return new ApiError(400, "invalid_value", `"at" must be a whole number from 0 to ${tokens - 1}`, { param: "at" });
+  return new ApiError(400, "invalid_value", `"at" must be a whole number from 0 to ${tokens - 1}`, {
+    param: "at",
+  });
 }

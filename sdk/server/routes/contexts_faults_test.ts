@@ -62,7 +62,7 @@ describe("bad requests for fitted contexts, behind a real server", () => {
       ["the CSV has too many rows", `a,kind\n${"1,x\n".repeat(21)}`, {}, 413, "table_too_large"],
       ["the CSV has a line of commas", ",".repeat(400_000), {}, 413, "table_too_large"],
       ["a row of the CSV has no target", "a,kind\n1,\n2,x\n", {}, 422, "missing_target"],
-      ["the CSV has no rows", "a,kind\n", {}, 422, "invalid_table"],
+      ["the CSV has no rows", "a,kind\n", {}, 400, "invalid_csv"],
     ];
   const limits = { trainRows: 20, rows: 10, columns: 3, classes: 3, bodyBytes: 500_000 };
   for (const [name, body, headers, status, code] of bad) {

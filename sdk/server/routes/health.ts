@@ -2,7 +2,6 @@ import { ApiError } from "../api_error.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Served } from "../served.ts";
 import type { Routes } from "../service.ts";
-import { stopping } from "../to_api_error.ts";
 
 /** A model with what computes it. */
 export interface OnDevice {
@@ -16,7 +15,7 @@ export interface HealthParts {
   readonly models: readonly Served<OnDevice>[];
   /** Whether the last computation lost its device. */
   readonly isLost: () => boolean;
-  /** Whether the server shuts down. */
+  /** Knows the requests that run. */
   readonly lifecycle: Lifecycle;
 }
 
@@ -37,7 +36,6 @@ export function healthRoutes({ models, isLost, lifecycle }: HealthParts): Routes
       return bytes;
     });
     app.get("/health", (c) => {
-      if (lifecycle.stopping) throw stopping();
       for (const model of models) model.get();
       if (isLost()) throw new ApiError(503, "device_lost", "What computes stopped working");
       const [device] = devices();

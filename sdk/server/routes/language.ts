@@ -7,6 +7,7 @@ import { completionRequest } from "../language/completion_request.ts";
 import { expectModel, type GenerationRequest, type Serving } from "../language/generation_request.ts";
 import { generateParts, type Part, totalsOf } from "../language/parts.ts";
 import type { ServedLanguageModel } from "../language/served_language_model.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Served } from "../served.ts";
 import type { Routes } from "../service.ts";
 
@@ -24,6 +25,7 @@ const NO_CHOICE: Variants = { kv: {}, select: {}, prefill: {} };
  */
 export function languageRoutes(lm: Served<ServedLanguageModel>, variants: Variants = NO_CHOICE): Routes {
   return (app, service): void => {
+    const { metrics } = service;
     const choose = chooseVariant(variants);
     const created = seconds();
     const card = (): object => ({
@@ -53,8 +55,8 @@ export function languageRoutes(lm: Served<ServedLanguageModel>, variants: Varian
         model: service.model,
       };
       return request.stream
-        ? await service.events(c, (signal) => events(chosen, request, signal, format, head))
-        : c.json(await service.compute(c, (signal) => whole(chosen, request, signal, format, head)));
+        ? await service.events(c, (signal) => events(chosen, request, signal, format, head, metrics))
+        : c.json(await service.compute(c, (signal) => whole(chosen, request, signal, format, head, metrics)));
     };
 
     app.get("/v1/models", (c) => c.json({ object: "list", data: [card()] }));
@@ -81,10 +83,11 @@ async function whole(
   signal: AbortSignal,
   format: AnswerFormat,
   head: Head,
+  metrics: Metrics,
 ): Promise<object> {
   const answers: Part[] = [];
   const ends: Usage[] = [];
-  for await (const part of generateParts(lm, request, signal)) {
+  for await (const part of generateParts(lm, request, signal, metrics)) {
     const before = answers[part.index];
     before?.tokens?.push(...part.tokens ?? []);
     answers[part.index] = before ? { ...part, text: before.text + part.text, tokens: before.tokens } : part;
@@ -100,12 +103,13 @@ async function* events(
   signal: AbortSignal,
   format: AnswerFormat,
   head: Head,
+  metrics: Metrics,
 ): AsyncGenerator<string, void, undefined> {
   const event = (rest: object): string =>
     JSON.stringify({ ...head, object: format.chunk, ...(request.includeUsage && { usage: null }), ...rest });
   const begun = new Set<number>();
   const ends: Usage[] = [];
-  for await (const part of generateParts(lm, request, signal)) {
+  for await (const part of generateParts(lm, request, signal, metrics)) {
     yield event({ choices: [format.delta(part, !begun.has(part.index))] });
     begun.add(part.index);
     if (part.usage) ends.push(part.usage);

@@ -40,7 +40,11 @@ export function serverApi(onUnknown: () => void): Api {
     const headers = new Headers(body === undefined ? {} : { "content-type": "application/json" });
     if (api.token) headers.set("authorization", `Bearer ${api.token}`);
     const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-    const response = await fetch(new URL(path, document.baseURI), { ...init, headers, signal: signal ?? null });
+    const response = await fetch(new URL(path, document.baseURI), {
+      ...init,
+      headers,
+      signal: signal ?? null,
+    });
     if (response.ok) return response;
     if (response.status === 401) onUnknown();
     throw new Refusal(response.status, await reasonOf(response));

@@ -64,7 +64,9 @@ export function chatPanel(api: Api, prompts: readonly string[]): void {
     return asking;
   };
   const filigree = (): Record<string, string> =>
-    Object.fromEntries([...chosen].map(([name, { value }]) => [name, value]).filter(([, value]) => value !== ""));
+    Object.fromEntries(
+      [...chosen].map(([name, { value }]) => [name, value]).filter(([, value]) => value !== ""),
+    );
 
   const setBusy = (busy: boolean): void => {
     const held = document.activeElement;
@@ -175,6 +177,6 @@ async function describe(api: Api, chosen: Map<Choice, HTMLSelectElement>): Promi
 
 function summaryOf({ usage, filigree }: Partial<Chunk> = {}): string {
   if (!usage) return "Answered";
-  const bytes = filigree ? `; keys and values take ${(filigree.kv_bytes / 1024).toFixed(0)} KiB` : "";
+  const bytes = filigree ? `; keys and values take ${(filigree.kv_bytes / 2 ** 20).toFixed(2)} MiB` : "";
   return `${usage.prompt_tokens} tokens read, ${usage.completion_tokens} written${bytes}`;
 }

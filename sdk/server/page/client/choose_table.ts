@@ -8,10 +8,22 @@ import { count } from "../../../cli/report.ts";
 import { readTable, type Table } from "../../../cli/table.ts";
 import { element, make, messageOf } from "./dom.ts";
 
+/** A table to try. */
+export interface Sample {
+  /** Its name for the page. */
+  readonly name: string;
+  /** Its name for people. */
+  readonly label: string;
+  /** Its size in words. */
+  readonly size: string;
+}
+
 /** What the chooser needs and tells. */
 export interface ChooserOptions {
-  /** Reads a sample. */
-  readonly sample: (name: string) => Promise<ArrayBuffer>;
+  /** The tables to try; the first is taken at the start. */
+  readonly samples: readonly Sample[];
+  /** Where they are, beside the page. */
+  readonly folder: string;
   /** Gets what happened, to be said. */
   readonly say: (text: string, isError?: boolean) => void;
   /** Is told that the table changes: there is another, or none (yet). */
@@ -28,13 +40,6 @@ export interface TableChooser {
   start(): Promise<void>;
 }
 
-/** The tables that are offered, with the sizes that are shown. */
-const SAMPLES = [
-  { name: "iris", label: "Iris", size: "150 × 5" },
-  { name: "wine", label: "Wine", size: "178 × 14" },
-  { name: "breast_cancer", label: "Breast cancer", size: "569 × 31" },
-] as const;
-
 /** Longest file that is read at all. */
 const MOST_BYTES = 64 * 2 ** 20;
 
@@ -48,7 +53,7 @@ const INVITATION = "choose or drop a CSV file";
  * @returns The chooser.
  */
 export function chooseTable(form: HTMLFormElement, options: ChooserOptions): TableChooser {
-  const { sample, say, onChange } = options;
+  const { samples, folder, say, onChange } = options;
   const target = element("target", HTMLSelectElement);
   const own = make("small", { id: "own" }, INVITATION);
   const file = make("input", {
@@ -57,10 +62,10 @@ export function chooseTable(form: HTMLFormElement, options: ChooserOptions): Tab
     accept: ".csv,.tsv,text/csv,text/tab-separated-values",
   });
   const ownLabel = make("label", { class: "own" }, file, make("span", {}, "Your own ", own));
-  const radios = SAMPLES.map(({ name }) => make("input", { type: "radio", name: "table", value: name }));
-  radios[0]!.defaultChecked = true;
+  const radios = samples.map(({ name }) => make("input", { type: "radio", name: "table", value: name }));
+  if (radios[0]) radios[0].defaultChecked = true;
   element("tables", HTMLElement).append(
-    ...SAMPLES.map(({ label, size }, i) =>
+    ...samples.map(({ label, size }, i) =>
       make("label", {}, radios[i]!, " ", make("span", {}, `${label} `, make("small", {}, size)))
     ),
     ownLabel,
@@ -94,7 +99,11 @@ export function chooseTable(form: HTMLFormElement, options: ChooserOptions): Tab
   const takeSample = (name: string): Promise<void> => {
     own.textContent = INVITATION;
     ownLabel.classList.remove("chosen");
-    return take(`${name}.csv`, () => sample(name));
+    return take(`${name}.csv`, async () => {
+      const response = await fetch(new URL(`${folder}/${name}.csv`, document.baseURI));
+      if (!response.ok) throw new Error(`Cannot load ${name}.csv: the server answered ${response.status}`);
+      return await response.arrayBuffer();
+    });
   };
   const takeFile = (given: File): Promise<void> => {
     radios.forEach((radio) => radio.checked = false);
@@ -126,6 +135,9 @@ export function chooseTable(form: HTMLFormElement, options: ChooserOptions): Tab
       locked = now;
       for (const control of [...radios, file, target]) control.disabled = now;
     },
-    start: () => takeSample(radios.find(({ checked }) => checked)?.value ?? SAMPLES[0].name),
+    async start() {
+      const checked = radios.find((radio) => radio.checked);
+      if (checked) await takeSample(checked.value);
+    },
   };
 }

@@ -42,7 +42,9 @@ export function remotePredictor(api: Api): Predictor {
       const answer = await api.json("v1/tabular/predict", body, signal) as Answer;
       const labels = new Map(y.map((label) => [String(label), label]));
       classes = answer.classes.map((name) => labels.get(name) ?? name);
-      return answer.predictions.map(({ probabilities }) => answer.classes.map((name) => probabilities[name] ?? 0));
+      return answer.predictions.map(({ probabilities }) =>
+        answer.classes.map((name) => probabilities[name] ?? 0)
+      );
     },
     save: () => Promise.reject(new Error("Cannot save a classifier that is on the server")),
   };

@@ -22,11 +22,13 @@ const MOST_MISTAKES = 20;
  * @param outcome What was found.
  * @returns The accuracy, and below it the matrix, the predictions and a button that gives them as CSV.
  */
-export function showOutcome(outcome: Outcome): { readonly accuracy: HTMLElement; readonly details: HTMLElement[] } {
+export function showOutcome(
+  outcome: Outcome,
+): { readonly accuracy: HTMLElement; readonly details: HTMLElement[] } {
   const { checked, classes, accuracy, table, kind, learned, predictions } = outcome;
   const target = table.columns[table.target] ?? "";
   const right = checked.filter(({ label, actual }) => label === actual).length;
-  const rows = kind === "held out" ? "rows that were held out" : `rows that lack "${target}"`;
+  const rows = kind === "held out" ? "that were held out" : `that lack "${target}"`;
   const save = make("button", { type: "button", class: "save" }, "Download as CSV");
   save.addEventListener("click", () => {
     const name = `${table.name.replace(/\.\w+$/, "")}-predicted.csv`;
@@ -44,7 +46,11 @@ export function showOutcome(outcome: Outcome): { readonly accuracy: HTMLElement;
           { class: "heading" },
           make("h2", {}, "Predictions"),
           save,
-          make("p", {}, `${count(predictions.length, "row")}: ${rows}. ${count(learned, "row")} were learned.`),
+          make(
+            "p",
+            {},
+            `${count(predictions.length, "row")} ${rows}, learned from ${learned}; the least certain first.`,
+          ),
         ),
         showPredictions(predictions, classes),
       ),
@@ -63,7 +69,11 @@ export function accuracyOf(accuracy: number | null, right: number, rows: number)
   );
 }
 
-function showMatrix(checked: readonly PredictedRow[], classes: readonly Label[], target: string): HTMLElement {
+function showMatrix(
+  checked: readonly PredictedRow[],
+  classes: readonly Label[],
+  target: string,
+): HTMLElement {
   const actual = checked.map((row) => row.actual as Label);
   const counts = confusionMatrix(actual, checked.map(({ label }) => label), classes);
   return make(
@@ -104,7 +114,11 @@ function matrixTable(counts: readonly number[][], classes: readonly Label[], tar
     ),
     make("tbody", {}, ...body),
   );
-  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, table);
+  return make(
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+    table,
+  );
 }
 
 function mistakeList(counts: readonly number[][], classes: readonly Label[]): HTMLElement {

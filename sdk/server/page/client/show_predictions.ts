@@ -18,17 +18,21 @@ const BARS = 4;
  *
  * @param predictions The rows.
  * @param classes The classes, in the order of the probabilities.
- * @returns The list, a filter for mistakes where there is one, and a button for more rows.
+ * @returns The list, the least certain rows first, a filter for mistakes where there is one, and a button for more rows.
  */
-export function showPredictions(predictions: readonly PredictedRow[], classes: readonly Label[]): HTMLElement {
+export function showPredictions(
+  predictions: readonly PredictedRow[],
+  classes: readonly Label[],
+): HTMLElement {
   const body = make("tbody", {});
   const more = make("button", { type: "button" });
   const only = make("input", { type: "checkbox" });
-  const mistakes = predictions.filter(isMistake);
+  const sorted = predictions.toSorted((a, b) => certainty(a) - certainty(b));
+  const mistakes = sorted.filter(isMistake);
   let shown = 0;
 
   const add = (): void => {
-    const rows = only.checked ? mistakes : predictions;
+    const rows = only.checked ? mistakes : sorted;
     const next = rows.slice(shown, shown + PAGE);
     body.append(...next.map((row) => rowOf(row, classes)));
     shown += next.length;
@@ -48,11 +52,11 @@ export function showPredictions(predictions: readonly PredictedRow[], classes: r
     add();
   });
   add();
-  const filter = make("label", { class: "check" }, only, ` Only the ${mistakes.length} wrong ones`);
+  const filter = make("label", { class: "check" }, only, ` Only mistakes (${mistakes.length})`);
   const table = make(
     "table",
     { class: "rows" },
-    make("caption", { class: "unseen" }, "Predicted rows"),
+    make("caption", { class: "unseen" }, "Predicted rows, the least certain first"),
     make(
       "thead",
       {},
@@ -65,6 +69,10 @@ export function showPredictions(predictions: readonly PredictedRow[], classes: r
     body,
   );
   return make("div", {}, ...(mistakes.length > 0 ? [filter] : []), table, more);
+}
+
+function certainty({ probabilities }: PredictedRow): number {
+  return Math.max(...probabilities);
 }
 
 function isMistake({ actual, label }: PredictedRow): boolean {

@@ -54,17 +54,26 @@ export async function showReading(
   signal: AbortSignal,
 ): Promise<void> {
   const load = async (at?: number): Promise<Reading> =>
-    await api.json("v1/filigree/attention", { ...question, answer, ...(at !== undefined && { at }) }, signal) as Reading;
+    await api.json(
+      "v1/filigree/attention",
+      { ...question, answer, ...(at !== undefined && { at }) },
+      signal,
+    ) as Reading;
   let reading: Reading;
   try {
     reading = await load();
   } catch (error) {
     if (signal.aborted) throw error;
-    parent.replaceChildren(make("p", { class: "notice" }, `What was read cannot be drawn: ${messageOf(error)}`));
+    parent.replaceChildren(
+      make("p", { class: "notice" }, `What was read cannot be drawn: ${messageOf(error)}`),
+    );
     return;
   }
   const drawing = make("div", {});
-  const draw = (next: Reading): void => drawing.replaceChildren(...drawingOf(next));
+  /** The head that the user chose, for the next token too. */
+  let chosen: string | undefined;
+  const draw = (next: Reading): void =>
+    drawing.replaceChildren(...drawingOf(next, chosen, (name) => chosen = name));
   const first = reading.prompt_tokens;
   const written = reading.tokens.slice(first, first + MOST_CHOICES);
   const choices = written.map((text, i) => {
@@ -86,45 +95,62 @@ export async function showReading(
 }
 
 /** The heads as small pictures, one of which is chosen, and the text as that head read it. */
-function drawingOf({ tokens, at, layers }: Reading): HTMLElement[] {
-  const text = make("div", { class: "read-text", role: "group", "aria-label": "The text, as this head read it" });
+function drawingOf(
+  { tokens, at, layers }: Reading,
+  wanted: string | undefined,
+  onChoose: (name: string) => void,
+): HTMLElement[] {
+  const text = make("div", {
+    class: "read-text",
+    role: "group",
+    "aria-label": "The text, as this head read it",
+  });
   const words = make("div", { class: "read-words", "aria-live": "polite" });
   const choose = ({ weights, read }: Head): void => {
     const seen = read && new Set(read);
     const most = Math.max(...weights);
-    text.replaceChildren(...tokens.slice(0, at + 1).map((token, i) => {
-      const mark = make("span", seen && !seen.has(i) ? { class: "skipped" } : {}, shown(token));
-      mark.style.setProperty("--share", String(most > 0 ? weights[i]! / most : 0));
-      mark.title = seen && !seen.has(i) ? "not read" : percent(weights[i]!);
-      return mark;
-    }));
-    const best = weights.map((weight, i) => ({ weight, i })).toSorted((a, b) => b.weight - a.weight).slice(0, NAMED);
+    text.replaceChildren(
+      ...tokens.slice(0, at + 1).flatMap((token, i) => {
+        const mark = make("span", seen && !seen.has(i) ? { class: "skipped" } : {}, shown(token));
+        mark.style.setProperty("--share", String(most > 0 ? weights[i]! / most : 0));
+        mark.title = seen && !seen.has(i) ? "not read" : percent(weights[i]!);
+        // Lines break before words, and elsewhere if they must.
+        return [/^\s/.test(token) ? " " : make("wbr"), mark];
+      }),
+    );
+    const best = weights.map((weight, i) => ({ weight, i })).toSorted((a, b) => b.weight - a.weight).slice(
+      0,
+      NAMED,
+    );
     words.replaceChildren(
       make("p", {}, seen ? `Read ${seen.size} of ${at + 1} tokens.` : `Read all ${at + 1} tokens.`),
       ...best.map(({ weight, i }) => bar(shown(tokens[i]!), weight)),
     );
   };
-  const sharpest = layers.flatMap(({ heads }) => heads).reduce((a, b) =>
-    Math.max(...middle(b.weights)) > Math.max(...middle(a.weights)) ? b : a
+  const all = layers.flatMap(({ heads }, layer) =>
+    heads.map((head, number) => ({ head, layer, name: `Layer ${layer + 1}, head ${number + 1}` }))
   );
-  const rows = layers.map(({ heads }, layer) =>
+  const first = all.find(({ name }) => name === wanted) ??
+    all.reduce((a, b) => focusOf(b.head) > focusOf(a.head) ? b : a);
+  const option = ({ head, name }: typeof first): HTMLElement => {
+    const title = gist(head, tokens);
+    const radio = make("input", { type: "radio", name: "head", "aria-label": `${name}: ${title}` });
+    radio.checked = head === first.head;
+    radio.addEventListener("change", () => {
+      onChoose(name);
+      choose(head);
+    });
+    return make("label", { title }, radio, strip(head));
+  };
+  const rows = layers.map((_, layer) =>
     make(
       "div",
       { class: "layer" },
       make("span", { class: "layer-name", "aria-hidden": "true" }, `Layer ${layer + 1}`),
-      ...heads.map((head, number) => {
-        const radio = make("input", {
-          type: "radio",
-          name: "head",
-          "aria-label": `Layer ${layer + 1}, head ${number + 1}: ${gist(head, tokens)}`,
-        });
-        radio.checked = head === sharpest;
-        radio.addEventListener("change", () => choose(head));
-        return make("label", { title: gist(head, tokens) }, radio, strip(head));
-      }),
+      make("div", { class: "strips" }, ...all.filter((head) => head.layer === layer).map(option)),
     )
   );
-  choose(sharpest);
+  choose(first.head);
   return [
     make("fieldset", { class: "heads" }, make("legend", {}, "Heads: the text from left to right"), ...rows),
     text,
@@ -132,9 +158,9 @@ function drawingOf({ tokens, at, layers }: Reading): HTMLElement[] {
   ];
 }
 
-/** Without the first token, on which heads with nothing to do rest, and the newest. */
-function middle(weights: readonly number[]): readonly number[] {
-  return weights.length > 2 ? weights.slice(1, -1) : weights;
+/** The largest share of a token; not of the first, on which heads with nothing to do rest, nor of the newest. */
+function focusOf({ weights }: Head): number {
+  return Math.max(0, ...weights.slice(1, -1));
 }
 
 function gist({ weights, read }: Head, tokens: readonly string[]): string {

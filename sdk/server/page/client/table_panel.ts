@@ -12,6 +12,11 @@ import { element, messageOf, say } from "./dom.ts";
 import { remotePredictor } from "./remote_predictor.ts";
 import { showOutcome } from "./show_outcome.ts";
 
+const SAMPLES = [
+  { name: "iris", label: "Iris", size: "150 × 5" },
+  { name: "wine", label: "Wine", size: "178 × 14" },
+];
+
 /**
  * Brings the tab to life.
  *
@@ -27,11 +32,8 @@ export function tablePanel(api: Api): void {
   let running: AbortController | undefined;
 
   const chooser = chooseTable(form, {
-    async sample(name) {
-      const response = await fetch(new URL(`samples/${name}.csv`, document.baseURI));
-      if (!response.ok) throw new Error(`Cannot load ${name}.csv: the server answered ${response.status}`);
-      return await response.arrayBuffer();
-    },
+    samples: SAMPLES,
+    folder: "samples",
     say: (text, isError) => say(status, text, isError),
     onChange(table): void {
       results.replaceChildren();
