@@ -9,7 +9,9 @@ import { ApiError } from "./api_error.ts";
 export function checkJsonType(headers: Headers): void {
   const type = headers.get("content-type") ?? "";
   const encoding = headers.get("content-encoding") ?? "identity";
-  if (/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) && encoding.toLowerCase() === "identity") return;
+  if (/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) && encoding.toLowerCase() === "identity") {
+    return;
+  }
   throw new ApiError(415, "unsupported_media_type", "Send the body as application/json without compression");
 }
 

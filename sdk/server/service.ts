@@ -22,7 +22,11 @@ export interface Service {
    * @throws {ApiError} 503 or 429 with Retry-After if too many wait, 503 if the time is up or the server stops, 499 if
    * the client went away, 422 for what the library refuses, 413 if memory is short, 500 for all else.
    */
-  compute<T>(c: Context, work: (signal: AbortSignal, waitMs: number) => Promise<T>, code?: string): Promise<T>;
+  compute<T>(
+    c: Context,
+    work: (signal: AbortSignal, waitMs: number) => Promise<T>,
+    code?: string,
+  ): Promise<T>;
   /**
    * The same for an answer that is sent event by event (server-sent events). It keeps its turn until its last event is
    * read; a comment every five seconds keeps the connection. What fails before the first event is thrown, later
