@@ -34,8 +34,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "sdk/cli": ["sdk/csv", "sdk/compare", "wasm", "package.json", ...MODELS],
   "sdk/testing": [],
   "sdk/golden": BASE,
-  "examples": ["sdk", "tabular", "mod.ts"],
-  "bench": ["sdk", "tabular", "wasm", "gpu", "mod.ts"],
+  "examples": ["sdk", "tabular", "wasm", "mod.ts"],
+  "bench": ["sdk", "tabular", "wasm", "gpu", "mod.ts", "examples", ".ci/check_size.ts"],
   ".ci": ["sdk", "gpu/kernels/variants.ts"],
   "mod.ts": ["sdk", "tabular"],
 };
@@ -49,7 +49,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/testing": ["deno-std"],
   "gpu": ["@webgpu/types", "bun-webgpu"],
   "examples": ["esbuild", "openai"],
-  "bench": ["onnxruntime-web", "mitata"],
+  "bench": ["onnxruntime-web", "mitata", "esbuild"],
   ".ci": ["filigree", "esbuild"],
 };
 

@@ -36,6 +36,7 @@ export type RestoreOptions = Pick<ClassifierOptions, "device" | "weights" | "sig
 
 /** A feature that was learned. */
 export interface FeatureColumn {
+  /** Its name in the table. */
   readonly name: string;
   /** What its cells are: numbers, or categories, which are told apart by their text. */
   readonly type: "number" | "text";
