@@ -1,7 +1,7 @@
 /**
  * Requests per second for single rows over HTTP, with a context of 400 rows x 30 features and 64 connections, beside FastAPI and PyTorch with the same cached keys and values.
  *
- * Run: `deno run -A load.ts [--json] [--threads 1] [--seconds 10] [--rounds 2] [--python python3] [--sustained MINUTES]` in `bench/`; serves with the runtime that runs it.
+ * Run: `deno run -A load.ts [--json] [--threads 2] [--seconds 10] [--rounds 2] [--python python3] [--sustained MINUTES]` in `bench/`; serves with the runtime that runs it.
  * The peer is skipped with a reason where FastAPI or PyTorch is absent. `--sustained` then keeps up 80 % of the rate, offers four times the rate, and watches memory.
  *
  * @module
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   args: process.argv.slice(2),
   options: {
     json: { type: "boolean" },
-    threads: { type: "string", default: "1" },
+    threads: { type: "string", default: "2" },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "2" },
     python: { type: "string", default: "python3" },

@@ -42,8 +42,14 @@ if (file !== undefined) {
 }
 classifier.dispose();
 
+/** Base64 in a module: text that every runtime decodes. */
 function asModule(bytes: Uint8Array): string {
-  return `// Made by examples/script.ts.\nconst text = atob(\n  "${
-    Buffer.from(bytes).toString("base64")
-  }",\n);\nexport const context = Uint8Array.from(text, (c) => c.charCodeAt(0));\n`;
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return `// Made by examples/script.ts.
+const text = atob(
+  "${btoa(text)}",
+);
+export const context = Uint8Array.from(text, (c) => c.charCodeAt(0));
+`;
 }
