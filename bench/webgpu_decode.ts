@@ -36,23 +36,28 @@ const { adapter, variants } = backend.report;
 const next = random(7);
 const rows: Row[] = [];
 
-/** An idle GPU runs at a low clock; it takes so many milliseconds of work until its clock is that of a busy one. */
-const WARM_UP = 400;
+/** An idle GPU runs at a low clock; so many milliseconds of heavy work wake it. */
+const WAKE = 500;
+/** What the heavy work reads, and the streaming read that is the roof. */
+const stream = device.empty([1024, 2 ** 18]);
+
+/** The GPU's time of one step, of some that are queued together. */
+async function once(run: (d: Device) => void, steps: number): Promise<number> {
+  using scope = device.scope();
+  return await backend.time(() => {
+    for (let step = 0; step < steps; step++) {
+      using inner = scope.scope();
+      run(inner);
+    }
+  }) / steps;
+}
 
 /** Median of the GPU's time of one step, once the GPU is awake. */
 async function time(run: (d: Device) => void, steps = STEPS, runs = 9): Promise<number> {
-  const some = async (): Promise<number> => {
-    using scope = device.scope();
-    return await backend.time(() => {
-      for (let step = 0; step < steps; step++) {
-        using inner = scope.scope();
-        run(inner);
-      }
-    }) / steps;
-  };
-  for (const begin = performance.now(); performance.now() - begin < WARM_UP;) await Promise.all([some(), some(), some(), some()]);
+  await once(run, steps);
+  for (const begin = performance.now(); performance.now() - begin < WAKE;) await once((d) => reduce(d, "sum", stream), 20);
   const times: number[] = [];
-  for (let n = 0; n < runs; n++) times.push(await some());
+  for (let n = 0; n < runs; n++) times.push(await once(run, steps));
   return spread(times).median;
 }
 
@@ -120,12 +125,10 @@ async function shape(length: number, heads: number, kvHeads: number, roof: numbe
 }
 
 console.log(`${machine()}\n${adapter} [${variants.join(", ")}]`);
-const stream = device.empty([1024, 2 ** 18]);
 fill(device, stream, 1);
 const streaming = await time((d) => reduce(d, "sum", stream), 4);
 const roof = 2 ** 30 / streaming / 1e6;
 add("roof: streaming read of 1 GB", streaming, `${roof.toFixed(0)} GB/s`);
-stream.dispose();
 for (const length of values.lengths.split(",").map(Number)) {
   for (const [heads, kvHeads] of [[32, 8], [32, 32]] as const) {
     try {
