@@ -58,7 +58,6 @@ export async function sizeOf(entry: string): Promise<Size> {
     metafile: true,
     outdir: "dist/size",
     external: ["node:*"],
-    loader: { ".html": "text", ".css": "text", ".svg": "text" },
     plugins: [serverAlone],
     logLevel: "silent",
   });

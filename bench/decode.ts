@@ -9,12 +9,13 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { bitmap, decode, dense, KVCache, quantized, type Storage } from "../sdk/cache/mod.ts";
-import { fill as setAll, openDevice, reduce, slice, type Tensor } from "../sdk/device/mod.ts";
+import { openDevice, slice, type Tensor } from "../sdk/device/mod.ts";
 import { doubleSparsity } from "../sdk/methods/double_sparsity.ts";
 import type { Selector } from "../sdk/methods/selector.ts";
 import { onnxDecodeStep } from "./onnx_models.ts";
 import { normals, random } from "./random.ts";
 import { machine, measure, show, type Spread } from "./stats.ts";
+import { streamRoof } from "./stream_roof.ts";
 
 const { values } = parseArgs({
   options: {
@@ -139,14 +140,8 @@ async function peer(heads: number, kvHeads: number, ours: Spread): Promise<void>
 }
 
 if (!values.json) console.log(`One decode step over ${length} tokens, D ${DIM}, on ${machine()}, ${device.report.adapter}\n`);
-const megabytes = 256;
-const stream = device.empty([megabytes, 2 ** 18]);
-// Memory that was never written is one page of zeros.
-setAll(device, stream, 1);
-const streaming = await measure(() => reduce(device, "sum", stream).dispose(), RUNS, 2);
-stream.dispose();
-const roof = speed(megabytes * 2 ** 20, streaming);
-add(`roof: streaming read of ${megabytes} MB, ${roof.toFixed(1)} GB/s`, streaming);
+const roof = await streamRoof(threads);
+if (!values.json) console.log(`roof: ${roof.toFixed(1)} GB/s of streaming reads by ${threads} thread${threads > 1 ? "s" : ""}`);
 await shape(8, 8, false);
 await shape(32, 8, true);
 if (values.json) console.log(JSON.stringify({ machine: machine(), device: device.report.adapter, length, threads, roof, lines }, null, 2));

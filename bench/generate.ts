@@ -88,7 +88,7 @@ async function time(name: string, lm: CausalLM, options: Partial<CausalLMOptions
     }
   }
   rows.dispose();
-  let ids = device.tensor(Int32Array.of(7), [1]);
+  const ids = device.tensor(Int32Array.of(7), [1]);
   const step = async (): Promise<void> => {
     const logits = await own.stepAsync([sequence], ids);
     logits.dispose();

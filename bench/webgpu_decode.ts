@@ -66,7 +66,7 @@ function add(what: string, ms: number, beside: string): void {
   console.log(`${what.padEnd(66)} ${ms.toFixed(3).padStart(9)} ms  ${beside}`);
 }
 
-/** Random rows in pieces, the same for every piece but their order. */
+/** Random rows in pieces, the same in every piece. */
 async function append(cache: KVCache, length: number): Promise<void> {
   const piece = 4096;
   using scope = device.scope();
@@ -96,7 +96,7 @@ async function shape(length: number, heads: number, kvHeads: number, roof: numbe
     q: device.tensor(normals(next, heads * 64 * dim), [heads, 64, dim]),
     k: device.tensor(normals(next, kvHeads * 64 * dim), [kvHeads, 64, dim]),
   });
-  const half = Array.from({ length: 1 }, () => Array.from({ length: kvHeads }, (_, h) => h % 2));
+  const half = [Array.from({ length: kvHeads }, (_, h) => h % 2)];
   const selectors: Record<string, Selector> = {
     "Double Sparsity 1/16": doubleSparsity({ profile, labelChannels: dim / 16, tokens: length / 16, denseLayers: [] }),
     ...(heads > kvHeads && {
