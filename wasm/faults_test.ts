@@ -6,7 +6,9 @@ import {
   assertRejects,
   assertThrows,
 } from "../sdk/testing/assert.ts";
+import { createDevice } from "../sdk/device/core_device.ts";
 import { DeviceLostError, OutOfMemoryError } from "../sdk/device/errors.ts";
+import { type CachedRows, readRows } from "../sdk/device/ops/cached_rows.ts";
 import { fakeKernels } from "./_fake_kernels.ts";
 import { decodeBase64 } from "./compile.ts";
 import { hostEnv, type WasmEnv } from "./env.ts";
@@ -208,6 +210,30 @@ describe("memory", () => {
     backend.create(1, 8);
     assertThrows(() => backend.run({ op: "fill", out: 1, n: 1, value: 1 }), OutOfMemoryError);
     backend.dispose();
+  });
+});
+
+describe("bitmap rows", () => {
+  test("reads zeros where an offset, doubled, would begin anew at zero", async () => {
+    const device = createDevice((await openWasm({ threads: 1 })).backend);
+    const [heads, dim] = [1, 64];
+    const packed = device.tensor(new Uint16Array(64 * 64).fill(0x3c00), [1, 64 * 64]);
+    const meta = new Int32Array(2 * 3 * 65);
+    for (let tile = 0; tile < 2 * 65; tile++) meta.set([-1, -1, -0x8000_0000], 3 * tile);
+    const sizes = { kvHeads: heads, headDim: dim, kHead: 64 * 64, vHead: 64 * 64, first: 0, rows: 64 };
+    const rows: CachedRows = {
+      form: "bitmap",
+      k: packed,
+      v: packed,
+      meta: device.tensor(meta, [meta.length]),
+      metaHead: 3 * 65,
+      vMetaAt: 3 * 65,
+      ...sizes,
+    };
+    for (const kind of ["k", "v"] as const) {
+      assertEquals((await readRows(device, rows, kind).read()).every((value) => value === 0), true);
+    }
+    device.dispose();
   });
 });
 

@@ -94,17 +94,18 @@ export class OffloadStore implements Store {
   compact(): void {
     this.#drop();
     const { window, chunk, host } = this.#rules;
-    while (this.#window.length >= window + chunk) {
-      this.#pool ??= this.#rules.pool();
-      const [rows] = this.#window.sections();
-      const bytes = host.pack(this.#device, rows!, chunk);
+    const leaving = Math.floor((this.#window.length - window) / chunk) * chunk;
+    if (leaving <= 0) return;
+    this.#pool ??= this.#rules.pool();
+    const [rows] = this.#window.sections();
+    for (let from = 0; from < leaving; from += chunk) {
+      const bytes = host.pack(this.#device, rows!, from, from + chunk);
       const slot = Promise.all([this.#pool, bytes]).then(([pool, data]) => pool.write(data));
       // It is told by whoever needs the chunk.
       slot.catch(() => {});
       this.#chunks.push({ first: this.#away, count: chunk, slot });
-      const rest = this.#window.length - chunk;
-      this.#window.dropFirst(chunk, Math.max(rest, window + chunk));
     }
+    this.#window.dropFirst(leaving, window + chunk);
   }
 
   async settle(): Promise<void> {
@@ -180,15 +181,15 @@ export class OffloadStore implements Store {
     return low;
   }
 
+  /** Takes up what was fetched, unless something has made it worthless since. */
   #set(fetched: Fetched, epoch: number): void {
+    if (epoch !== this.#epoch) return dispose(fetched);
     this.#drop();
     this.#fetched = fetched;
-    if (epoch !== this.#epoch) this.#drop();
   }
 
   #drop(): void {
-    const { rows, local } = this.#fetched ?? {};
-    for (const tensor of [rows?.k, rows?.v, rows?.meta, local]) tensor?.dispose();
+    if (this.#fetched) dispose(this.#fetched);
     this.#fetched = undefined;
   }
 
@@ -263,6 +264,10 @@ export class OffloadStore implements Store {
       // It never opened.
     });
   }
+}
+
+function dispose({ rows, local }: Fetched): void {
+  for (const tensor of [rows?.k, rows?.v, rows?.meta, local]) tensor?.dispose();
 }
 
 /** Which rows of its head each list reads, or nothing where every list reads all rows. */

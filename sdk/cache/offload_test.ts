@@ -145,6 +145,21 @@ for (const [kind, device] of Object.entries(DEVICES)) {
         assertThrows(() => decode(scope, q, away, { select }), Error, "cache.fetch");
       });
 
+      test("keeps what was fetched last, also if what was asked for before comes later", async () => {
+        const select = someTokens(HEADS);
+        const storage = offload({ of: dense(), to, window: 16, chunk: 64 });
+        const shape = { heads: HEADS, headDim: DIM, queryHeads: QUERY_HEADS };
+        using away = new KVCache(device, { ...shape, storage, select });
+        using here = open(device, dense());
+        append(device, [away, here], 2000, 1);
+        await away.settle();
+        using scope = device.scope();
+        const q = scope.tensor(random(2).normals(QUERY_HEADS * DIM), [QUERY_HEADS, 1, DIM]);
+        // The lists of the first are read before its tokens; the second has none.
+        await Promise.all([away.fetch(scope, q, { select }), away.fetch(scope, q)]);
+        assertNear(await decode(scope, q, away).read(), await decode(scope, q, here).read(), 1e-4);
+      });
+
       test("holds little on the device", async () => {
         using away = open(device, offload({ of: dense(), to, window: 64, chunk: 64 }));
         using here = open(device, dense());

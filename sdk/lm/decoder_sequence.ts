@@ -77,7 +77,8 @@ export class DecoderSequence implements Sequence {
  * @param lengths How long each was.
  */
 export function takeBack(sequences: readonly DecoderSequence[], lengths: readonly number[]): void {
-  sequences.forEach(({ caches }, i) => {
+  sequences.forEach(({ caches, coming }, i) => {
+    coming.length = 0;
     for (const cache of caches) {
       try {
         cache.truncate(Math.min(lengths[i]!, cache.length));

@@ -2,12 +2,12 @@ import { describe, test } from "node:test";
 import { dense, offload } from "../cache/mod.ts";
 import { createDevice } from "../device/core_device.ts";
 import { openReference } from "../device/reference/mod.ts";
-import type { Tensor } from "../device/tensor.ts";
 import { streaming } from "../methods/streaming.ts";
 import { assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
 import { filesOf, testModel } from "./_test_model.ts";
 import { oracle } from "./_test_oracle.ts";
+import { assertClose, take } from "./_test_values.ts";
 import { CausalLM } from "./causal_lm.ts";
 import type { CausalLMOptions } from "./causal_lm_options.ts";
 
@@ -15,18 +15,6 @@ const device = createDevice(openReference());
 const cache = offload({ of: dense({ type: "f32" }), window: 8, chunk: 64 });
 const IDS = random(3).ints(170, 0, 40);
 const SMALL = { hidden_size: 16, intermediate_size: 16, num_hidden_layers: 3 };
-
-async function take(tensor: Tensor): Promise<Float32Array> {
-  const values = await tensor.read();
-  tensor.dispose();
-  return values;
-}
-
-function assertClose(actual: Float32Array, expected: readonly number[]): void {
-  assertEquals(actual.length, expected.length);
-  const error = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
-  assertEquals(error < 1e-4, true, `differs by ${error}`);
-}
 
 describe("CausalLM over an offloaded cache", () => {
   const configs = [{ model_type: "llama" }, { model_type: "mistral", sliding_window: 40 }];
@@ -62,6 +50,27 @@ describe("CausalLM over an offloaded cache", () => {
       assertEquals(await answer({ cache, fetchAhead }), await answer({}));
       await new Promise((done) => setTimeout(done, 5));
       assertEquals(device.report.tensors, tensors);
+    });
+
+    test(`leaves a sequence as it was at whatever layer a step is given up, a ${fetchAhead} ahead`, async () => {
+      const { model, files } = filesOf(testModel({ model_type: "llama", ...SMALL }, 14));
+      const { logits } = oracle(model, [...IDS.subarray(0, 104)]);
+      using lm = await CausalLM.load(files, { device, cache, fetchAhead });
+      using sequence = lm.sequence();
+      (await lm.prefill(sequence, IDS.subarray(0, 100))).dispose();
+      for (let at = 100; at < 104; at++) {
+        const id = device.tensor(IDS.slice(at, at + 1), [1]);
+        let left = at - 99;
+        const signal = {
+          throwIfAborted(): void {
+            if (--left === 0) throw new Error("enough");
+          },
+        } as AbortSignal;
+        await assertRejects(() => lm.stepAsync([sequence], id, signal), Error, "enough");
+        assertEquals(sequence.caches.map(({ length }) => length), [at, at, at]);
+        assertClose(await take(await lm.stepAsync([sequence], id)), logits[at]!);
+        id.dispose();
+      }
     });
   }
 

@@ -76,7 +76,9 @@ export async function openTokenizer(files: WeightFiles): Promise<Tokenizer | und
 export async function makeTokenizer(json: JsonObject, what: string): Promise<Tokenizer> {
   const { Tokenizer: Loaded } = await import("@huggingface/tokenizers");
   try {
-    return new LibraryTokenizer(new Loaded(prepared(json), {}) as unknown as Library);
+    // For vocabularies of whole words the package looks for the unknown token here, not in the model.
+    const config = { unk_token: (json["model"] as { unk_token?: unknown } | null | undefined)?.unk_token };
+    return new LibraryTokenizer(new Loaded(prepared(json), config) as unknown as Library);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SyntaxError(`Cannot read the tokenizer ${what}: ${reason}`, { cause });

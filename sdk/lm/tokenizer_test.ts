@@ -81,6 +81,22 @@ describe("tokenizer", () => {
     assertEquals(tokenizer.encode("a".repeat(LONGEST_WORD)).length > 0, true);
   });
 
+  test("a word that a vocabulary of whole words lacks is its unknown token, or is refused if there is none", async () => {
+    const vocab = { "<unk>": 0, note: 1, Mira: 2 };
+    const words = async (unk_token: string) => {
+      const model = { type: "WordLevel", vocab, unk_token };
+      return await makeTokenizer({ model, pre_tokenizer: { type: "WhitespaceSplit" } }, "of the test");
+    };
+    assertEquals([...(await words("<unk>")).encode("note xyz Mira")], [1, 0, 2]);
+    const without = await words("[UNK]");
+    assertEquals([...without.encode("note Mira")], [1, 2]);
+    assertThrows(
+      () => without.encode("note xyz"),
+      RangeError,
+      'the vocabulary has neither "xyz" nor an unknown token',
+    );
+  });
+
   test("a character that cannot be spelled is refused if there is no unknown token", async () => {
     const model = { type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##", vocab: { a: 0 } };
     const own = await makeTokenizer({ model }, "of the test");

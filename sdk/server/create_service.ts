@@ -57,8 +57,8 @@ export function createService(parts: ServiceParts): Service {
 
     async compute(c, work, code): Promise<Awaited<ReturnType<typeof work>>> {
       const state = stateOf(c);
-      const limit = begin(c);
       const leave = callers.enter(state.caller);
+      const limit = begin(c);
       const asked = performance.now();
       try {
         const result = await queue.run(() => {
@@ -80,8 +80,8 @@ export function createService(parts: ServiceParts): Service {
 
     async events(c, produce, code): Promise<Response> {
       const state = stateOf(c);
-      const limit = begin(c);
       const leave = callers.enter(state.caller);
+      const limit = begin(c);
       const asked = performance.now();
       const turn = Promise.withResolvers<void>();
       const sent = Promise.withResolvers<void>();

@@ -48,17 +48,22 @@ describePage("the page's chat in Chromium", (visit) => {
   });
 
   test("the chat shows choices of the server and the refusals of what cannot be", async () => {
-    await visit(async (page) => {
-      await page.getByRole("tab", { name: "Chat" }).click();
-      await page.getByText("Settings").click();
-      await page.getByLabel("Keys and values kept as").selectOption("int8");
-      await chat(page, PROMPT);
-      assertEquals(await page.locator("#messages .assistant p").innerText(), "217");
-      await page.getByLabel("Message", { exact: true }).fill("<b>hello</b>");
-      await page.getByRole("button", { name: "Send" }).click();
-      await page.waitForSelector("#chat-status.error");
-      assertEquals(await page.locator("#messages b").count(), 0);
-      assertMatch(await page.locator("#messages .user").last().innerText(), /<b>hello<\/b>/);
-    });
+    await visit(
+      async (page) => {
+        await page.getByRole("tab", { name: "Chat" }).click();
+        await page.getByText("Settings").click();
+        await page.getByLabel("Keys and values kept as").selectOption("int8");
+        await chat(page, PROMPT);
+        assertEquals(await page.locator("#messages .assistant p").innerText(), "217");
+        await page.getByLabel("Message", { exact: true }).fill(`<b>hello</b> ${"again ".repeat(400)}`);
+        await page.getByRole("button", { name: "Send" }).click();
+        await page.waitForSelector("#chat-status.error");
+        assertMatch(await page.innerText("#chat-status"), /longer than 2000 bytes/);
+        assertEquals(await page.locator("#messages b").count(), 0);
+        assertMatch(await page.locator("#messages .user").last().innerText(), /<b>hello<\/b>/);
+      },
+      {},
+      { limits: { bodyBytes: 2000 } },
+    );
   });
 });

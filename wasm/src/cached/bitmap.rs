@@ -45,7 +45,7 @@ impl Tiles {
     #[inline(always)]
     fn tile(&self, n: usize) -> (u64, usize) {
         let [high, low, offset] = [0, 1, 2].map(|i| self.meta.at(3 * n + i) as u32);
-        (u64::from(high) << 32 | u64::from(low), offset as usize * 2)
+        (u64::from(high) << 32 | u64::from(low), (offset as usize).saturating_mul(2))
     }
 
     /// Element `e` of a tile.
@@ -75,7 +75,7 @@ impl Tiles {
     /// The tiles `at(0)` to `at(n - 1)`, one after the other.
     #[inline(always)]
     fn expand(&self, n: usize, at: impl Fn(usize) -> usize, out: ViewMut<u16>) {
-        let last = (0..n).map(|i| self.meta.at(3 * at(i) + 2) as u32).max().unwrap_or(0) as usize * 2;
+        let last = (0..n).map(|i| self.tile(at(i)).1).max().unwrap_or(0);
         // The last of the reads of a tile begins at most 64 elements on.
         if last.saturating_add(TILE + 8) > self.limit {
             return self.expand_careful(n, &at, out);
