@@ -70,6 +70,11 @@ export const THREADS = 256;
 /** Stands for a tensor that is not there. */
 export const NOTHING: Window = { id: 0, offset: 0, bytes: 0 };
 
+/** The smallest power of two that is not below a number: rows that halve until one is left want so many. */
+export function powerOfTwo(n: number): number {
+  return 2 ** Math.ceil(Math.log2(n));
+}
+
 /** Name of the variant that some constants pick. */
 export function variantOf(kernel: Kernel, constants: Constants): string {
   return Object.entries(constants).reduce((name, [key, value]) => `${name} ${key}=${value}`, kernel.name);

@@ -4,8 +4,9 @@
  * @module
  */
 /// <reference lib="dom" />
+import { percent } from "../../sdk/cli/report.ts";
 import type { DeviceKind, DeviceReport } from "../../sdk/device/mod.ts";
-import { element, make, percent } from "../../sdk/server/page/client/dom.ts";
+import { element, make } from "../../sdk/server/page/client/dom.ts";
 import { agreementOf, TOLERANCE } from "./agreement.ts";
 import type { TableRun } from "./run_table.ts";
 

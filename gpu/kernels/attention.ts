@@ -8,7 +8,15 @@
  * @module
  */
 import { DTYPE_CODE, type OpOf } from "../../sdk/device/ops.ts";
-import { type Caps, type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import {
+  type Caps,
+  type Context,
+  type Dispatch,
+  type Kernel,
+  NOTHING,
+  powerOfTwo,
+  THREADS,
+} from "../kernel.ts";
 import attended from "../parts/attended.wgsl" with { type: "text" };
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import heads from "../parts/heads.wgsl" with { type: "text" };
@@ -300,8 +308,8 @@ function overKeys(op: OpOf<"attention">, context: Context, part: Part): Dispatch
   const size = op.kvtype === DTYPE_CODE.f16 ? 2 : 4;
   const group = op.heads / op.kvHeads;
   const rowsAll = group * (part.i[1] - part.i[0]);
-  const r = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(rowsAll)));
-  const lanes = 2 ** Math.ceil(Math.log2(Math.max(r > 1 ? 8 : 4, Math.ceil(headDim / 4))));
+  const r = Math.min(MOST_ROWS, powerOfTwo(rowsAll));
+  const lanes = powerOfTwo(Math.max(r > 1 ? 8 : 4, Math.ceil(headDim / 4)));
   const deep = Math.min(8, SUMS / r);
   const threads = Math.max(lanes, Math.min(caps.workgroupBytes < 1 << 15 ? 128 : 256, caps.invocations));
   if (lanes > threads) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { FORM } from "../../sdk/device/ops.ts";
-import type { Caps } from "../kernel.ts";
+import { type Caps, powerOfTwo } from "../kernel.ts";
 import { NOWHERE, type Span, span } from "../windows.ts";
 
 /** What an operation says of the rows. */
@@ -55,7 +55,7 @@ export function formOf(
   return {
     D: headDim,
     C4: columns === 8 ? 2 : 1,
-    ...(columns > 0 && { VEC: 1, UNIT: form === FORM.int4 ? 8 : columns }),
+    ...(columns > 0 ? { VEC: 1, UNIT: form === FORM.int4 ? 8 : columns } : { EACH: 4 / BYTES[form]! }),
     ...(columns === 8 && { WIDE: 1 }),
     ...(form === FORM.f16 && { HALF: 1 }),
     ...(codes && { CODES: 1, [form === FORM.int8 ? "INT8" : "INT4"]: 1 }),
@@ -143,7 +143,7 @@ export function byHeads<S extends object, T>(
  * @throws RangeError if the row needs more.
  */
 export function lanesOf(name: string, { D, C4 }: FormConstants, least: number, most: number): number {
-  const lanes = 2 ** Math.ceil(Math.log2(Math.max(least, D / (4 * C4))));
+  const lanes = powerOfTwo(Math.max(least, D / (4 * C4)));
   if (lanes <= most) return lanes;
   throw new RangeError(
     `Cannot run ${name} on this GPU: heads of ${D} columns are wider than ${4 * C4 * most}`,

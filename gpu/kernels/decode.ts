@@ -5,10 +5,11 @@
  * @module
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
-import { type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import { type Context, type Dispatch, type Kernel, NOTHING, powerOfTwo, THREADS } from "../kernel.ts";
 import cached from "../parts/cached.wgsl" with { type: "text" };
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import folds from "../parts/rows.wgsl" with { type: "text" };
+import task from "../parts/task.wgsl" with { type: "text" };
 import { rowsOf, type Span, span } from "../windows.ts";
 import { byHeads, metaSpan, rowSpan, tooLarge } from "./cached_rows.ts";
 import bitmapSource from "./decode_bitmap.wgsl" with { type: "text" };
@@ -39,7 +40,7 @@ const where = {
 
 const split: Kernel = {
   name: "decode",
-  source: cached + source,
+  source: cached + task + source,
   bindings: {
     k: "read",
     meta: "read",
@@ -68,7 +69,7 @@ const split: Kernel = {
 
 const bitmap: Kernel = {
   name: "decode_bitmap",
-  source: bitmapSource,
+  source: task + bitmapSource,
   bindings: { k: "read", meta: "read", v: "read", q: "read", band: "read", parts: "write" },
   params: where,
 };
@@ -139,7 +140,7 @@ function whole(
   const heads = kvHeads * group;
   const d4 = Math.ceil(headDim / 4);
   // Query heads with a list each share nothing.
-  const shared = op.list !== 0 && op.lists === op.heads ? 1 : 2 ** Math.ceil(Math.log2(group));
+  const shared = op.list !== 0 && op.lists === op.heads ? 1 : powerOfTwo(group);
   const tiles = byTiles(op, caps, shared);
   const { r, tokens: step, constants } = tiles ??
     byRows(op, caps, [k.base, v.base, op.kHead, op.vHead], shared);
@@ -196,7 +197,7 @@ function whole(
     };
   return [...(chunks === 0 ? [] : [reader]), {
     kernel: merge,
-    constants: { THREADS, LANES: THREADS, WIDTH: 2 ** Math.ceil(Math.log2(d4)), D: headDim },
+    constants: { THREADS, LANES: THREADS, WIDTH: powerOfTwo(d4), D: headDim },
     bind: [parts, out, lse],
     params: { heads, chunks, merge: op.merge, outBase: out.base, lseBase: lse.base },
     groups: heads,

@@ -83,41 +83,33 @@ fn entries_of(first: u32, needed: u32, me: Lane) -> u32 {
 
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
-  let blocks = (p.group + R - 1u) / R;
-  let number = number_of(at);
-  // Workgroups that read the same rows are neighbours.
-  let block = number % blocks;
-  let chunk = number / blocks % p.chunks;
-  let kv_head = number / (blocks * p.chunks);
-  let alive = kv_head < p.kvHeads;
-  let first_head = kv_head * p.group + block * R;
+  let task = task_of(at);
   let slot = me.local / LANES;
   let lane = me.local % LANES;
   // Lanes beyond the head repeat its last columns; their queries are zeros, and nobody writes their mix.
   let column = min(4u * C4 * lane, (D - 1u) / (4u * C4) * (4u * C4));
-  let ki = p.kBase + kv_head * p.kHead;
-  let vi = p.vBase + kv_head * p.vHead;
-  let k_notes = p.kNotes + kv_head * p.notesHead;
-  let v_notes = p.vNotes + kv_head * p.notesHead;
-  let begin = chunk * p.chunk;
+  let ki = p.kBase + task.kv_head * p.kHead;
+  let vi = p.vBase + task.kv_head * p.vHead;
+  let k_notes = p.kNotes + task.kv_head * p.notesHead;
+  let v_notes = p.vNotes + task.kv_head * p.notesHead;
+  let begin = task.chunk * p.chunk;
   var end = 0u;
-  if (alive) { end = min(begin + p.chunk, p.named); }
-  let list_first = p.listBase + first_head / p.listGroup * p.listCap;
+  if (task.heads > 0u) { end = min(begin + p.chunk, p.named); }
+  let list_first = p.listBase + task.first_head / p.listGroup * p.listCap;
   if (p.listed == 1u) { end = min(end, entries_of(list_first, (end + p.step - 1u) / p.step, me) * p.step); }
   var sink = 0;
   var window = EVERYWHERE;
-  if (p.banded == 1u && alive) {
-    sink = band[p.bandBase + 2u * kv_head];
-    window = band[p.bandBase + 2u * kv_head + 1u];
+  if (p.banded == 1u) {
+    sink = band[p.bandBase + 2u * task.kv_head];
+    window = band[p.bandBase + 2u * task.kv_head + 1u];
   }
   // Chunks between sink and window have nothing to read.
   if (p.listed == 0u && i32(p.first + begin) >= sink && i32(p.total) - i32(p.first + end) >= window) { end = begin; }
 
 //#for r in 0..R
-  let in$r = alive && block * R + $ru < p.group;
 //#for j in 0..C4
   var q$r_$j = vec4f();
-  if (in$r) { q$r_$j = p.scale * load_q(first_head + $ru, 4u * (C4 * lane + $ju)); }
+  if ($ru < task.heads) { q$r_$j = p.scale * load_q(task.first_head + $ru, 4u * (C4 * lane + $ju)); }
   var o$r_$j = vec4f();
 //#end
 //#end
@@ -136,7 +128,7 @@ fn main(at: Place, me: Lane) {
       token$t = u32(list[list_first + token$t]) - p.first;
 //#end
     }
-    var place$t = place_of(kv_head, min(token$t, p.rows - 1u));
+    var place$t = place_of(task.kv_head, min(token$t, p.rows - 1u));
     let position$t = i32(p.first + token$t);
     let live$t = n$t < end && token$t < p.rows && place$t != MISSING &&
       (position$t < sink || i32(p.total) - 1 - position$t < window);
@@ -228,8 +220,8 @@ fn main(at: Place, me: Lane) {
     shares[me.local * C4 + $ju] = o$r_$j * factor;
 //#end
     workgroupBarrier();
-    let to = ((first_head + $ru) * p.chunks + chunk) * (D4 + 1u);
-    for (var i = me.local; in$r && i <= D4; i += THREADS) {
+    let to = ((task.first_head + $ru) * p.chunks + task.chunk) * (D4 + 1u);
+    for (var i = me.local; $ru < task.heads && i <= D4; i += THREADS) {
       var four = vec4f();
       if (i < D4) {
         for (var s = 0u; s < SLOTS; s++) { four += shares[s * LANES * C4 + i]; }

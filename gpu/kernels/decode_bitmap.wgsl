@@ -57,36 +57,29 @@ fn load_$t(i: u32) -> f32 {
 //#end
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
-  let blocks = (p.group + R - 1u) / R;
-  let number = number_of(at);
-  // Workgroups that read the same rows are neighbours.
-  let block = number % blocks;
-  let chunk = number / blocks % p.chunks;
-  let kv_head = number / (blocks * p.chunks);
-  let alive = kv_head < p.kvHeads;
-  let first_head = kv_head * p.group + block * R;
+  let task = task_of(at);
   let lane = me.local % 32u;
   let warp = me.local / 32u;
   let bit = 0x80000000u >> lane;
   let above = ~(0xffffffffu >> lane);
-  let begin = chunk * p.chunk;
+  let begin = task.chunk * p.chunk;
   var end = 0u;
-  if (alive) { end = min(begin + p.chunk, (p.rows + 63u) / 64u); }
+  if (task.heads > 0u) { end = min(begin + p.chunk, (p.rows + 63u) / 64u); }
   var sink = 0;
   var window = EVERYWHERE;
-  if (p.banded == 1u && alive) {
-    sink = band[p.bandBase + 2u * kv_head];
-    window = band[p.bandBase + 2u * kv_head + 1u];
+  if (p.banded == 1u) {
+    sink = band[p.bandBase + 2u * task.kv_head];
+    window = band[p.bandBase + 2u * task.kv_head + 1u];
   }
   for (var d = me.local; d < D; d += THREADS) {
 //#if MANY
     var all = H();
 //#for r in 0..R
-    if (alive && block * R + $ru < p.group) { all[$r] = p.scale * q[p.qBase + (first_head + $ru) * D + d]; }
+    if ($ru < task.heads) { all[$r] = p.scale * q[p.qBase + (task.first_head + $ru) * D + d]; }
 //#end
     queries[d / AHEAD][d % AHEAD] = all;
 //#else
-    queries[d / AHEAD][d % AHEAD] = select(0.0, p.scale * q[p.qBase + min(first_head, p.kvHeads * p.group - 1u) * D + d], alive);
+    queries[d / AHEAD][d % AHEAD] = select(0.0, p.scale * q[p.qBase + task.first_head * D + d], task.heads > 0u);
 //#end
   }
 
@@ -100,8 +93,8 @@ fn main(at: Place, me: Lane) {
     if (i32(p.first + 64u * g) >= sink && i32(p.total) - 64 - i32(p.first + 64u * g) >= window) { continue; }
     for (var i = me.local; i < D; i += THREADS) {
 //#for t in k v
-      let from_$t = p.$tNotes + kv_head * p.notesHead + 3u * (g * D + i);
-      let note_$t = vec3u(tiles[from_$t], tiles[from_$t + 1u], p.$tBase + kv_head * p.$tHead + 2u * tiles[from_$t + 2u]);
+      let from_$t = p.$tNotes + task.kv_head * p.notesHead + 3u * (g * D + i);
+      let note_$t = vec3u(tiles[from_$t], tiles[from_$t + 1u], p.$tBase + task.kv_head * p.$tHead + 2u * tiles[from_$t + 2u]);
 //#end
       notes[i / AHEAD][i % AHEAD] = vec4u(note_k, note_k.z + countOneBits(note_k.x));
       notes[(D + i) / AHEAD][i % AHEAD] = vec4u(note_v, note_v.z + countOneBits(note_v.x));
@@ -203,7 +196,7 @@ fn main(at: Place, me: Lane) {
     sum = four.x + four.y + four.z + four.w;
   }
   // Threads of warp r write what belongs to query head r.
-  if (!alive || warp >= R || block * R + warp >= p.group) { return; }
+  if (warp >= task.heads) { return; }
   for (var i = lane; i <= D4; i += 32u) {
     var four = vec4f(top, sum, 0.0, 0.0);
     if (i < D4) {
@@ -218,6 +211,6 @@ fn main(at: Place, me: Lane) {
 //#end
       }
     }
-    parts[((first_head + warp) * p.chunks + chunk) * (D4 + 1u) + i] = four;
+    parts[((task.first_head + warp) * p.chunks + task.chunk) * (D4 + 1u) + i] = four;
   }
 }

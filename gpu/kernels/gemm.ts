@@ -4,7 +4,7 @@
  * @module
  */
 import { type OpOf, WEIGHT_CODE } from "../../sdk/device/ops.ts";
-import type { Caps, Context, Dispatch, Kernel } from "../kernel.ts";
+import { type Caps, type Context, type Dispatch, type Kernel, powerOfTwo } from "../kernel.ts";
 import functions from "../parts/functions.wgsl" with { type: "text" };
 import operands from "../parts/operands.wgsl" with { type: "text" };
 import type { Constants } from "../template.ts";
@@ -195,7 +195,7 @@ function product(caps: Caps, of: Product): Dispatch {
     },
   };
   if (m <= FEW) {
-    const constants = { THREADS: FEW_THREADS, M: 2 ** Math.ceil(Math.log2(m)), ...variant };
+    const constants = { THREADS: FEW_THREADS, M: powerOfTwo(m), ...variant };
     return { kernel: gemv, constants, ...common, groups: batch * Math.ceil(n / 4) };
   }
   // Large tiles where they fill the machine; small ones waste less at the edges.

@@ -187,13 +187,11 @@ const adapters = fc.record({
 const FORMS = ["f32", "f16", "int8", "int4", "bitmap"] as const;
 /** Rows of a cache; bitmaps have multiples of 64 columns, int4 an even number. */
 const caches = fc.record({
-  ...{
-    form: fc.constantFrom(...FORMS),
-    kvHeads: size(5),
-    group: size(10),
-    headDim: size(40),
-    rows: size(700),
-  },
+  form: fc.constantFrom(...FORMS),
+  kvHeads: size(5),
+  group: size(10),
+  headDim: size(40),
+  rows: size(700),
 }).map(({ form, headDim, ...rest }) => ({
   ...rest,
   form,

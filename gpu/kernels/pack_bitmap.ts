@@ -4,7 +4,7 @@
  * @module
  */
 import { DTYPE_CODE, type OpOf } from "../../sdk/device/ops.ts";
-import { type Context, type Dispatch, type Kernel, THREADS, type Window } from "../kernel.ts";
+import { type Context, type Dispatch, type Kernel, powerOfTwo, THREADS, type Window } from "../kernel.ts";
 import halves from "../parts/halves.wgsl" with { type: "text" };
 import { rowsOf, type Span, span } from "../windows.ts";
 import { byHeads } from "./cached_rows.ts";
@@ -69,7 +69,7 @@ function whole(
     rowsOf(context.scratch(bytes), bytes, 0, 1)
   ) as [Window, Window, Window];
   const constants = { THREADS, D: headDim, ...(op.xtype === DTYPE_CODE.f16 && { HALF: 1 }) };
-  const lanes = 8 * 2 ** Math.max(0, Math.ceil(Math.log2(headDim / 8 / MOST_EACH)));
+  const lanes = 8 * Math.max(1, powerOfTwo(headDim / 8 / MOST_EACH));
   const rows = { heads, n, xBase: x.base, xHead: op.xHead };
   const all = {
     ...rows,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
-import { type Context, type Dispatch, type Kernel, THREADS } from "../kernel.ts";
+import { type Context, type Dispatch, type Kernel, powerOfTwo, THREADS } from "../kernel.ts";
 import folds from "../parts/rows.wgsl" with { type: "text" };
 import { chunksOf, rowsOf } from "../windows.ts";
 import source from "./quantize.wgsl" with { type: "text" };
@@ -28,7 +28,7 @@ export function quantize(op: OpOf<"quantize">, context: Context): Dispatch[] {
   const { cols, bits, group } = op;
   const each = cols / group;
   const widths = [4 * cols, cols * bits / 8, 8 * each, 4 * each];
-  const lanes = 2 ** Math.min(5, Math.ceil(Math.log2(group)));
+  const lanes = Math.min(32, powerOfTwo(group));
   return Array.from(chunksOf(context.caps, op.rows, widths), ([from, to]): Dispatch[] => {
     const groups = (to - from) * each;
     const x = rowsOf(op.x, 4 * cols, from, to);

@@ -5,7 +5,15 @@
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
 import type { Constants } from "../template.ts";
-import { type Caps, type Context, type Dispatch, type Kernel, THREADS, type Window } from "../kernel.ts";
+import {
+  type Caps,
+  type Context,
+  type Dispatch,
+  type Kernel,
+  powerOfTwo,
+  THREADS,
+  type Window,
+} from "../kernel.ts";
 import rows from "../parts/rows.wgsl" with { type: "text" };
 import { chunksOf, fits, rowsOf, tooWide } from "../windows.ts";
 import layerNormSource from "./layer_norm.wgsl" with { type: "text" };
@@ -97,7 +105,7 @@ function byRows(
 
 /** Threads for a row: about one for every four columns; a whole workgroup folds by subgroups where it can. */
 function lanesFor(caps: Caps, cols: number): { lanes: number; constants: Constants } {
-  const lanes = Math.min(THREADS, 2 ** Math.max(0, Math.ceil(Math.log2(cols / 4))));
+  const lanes = Math.min(THREADS, Math.max(1, powerOfTwo(cols / 4)));
   const constants: Constants = { THREADS, LANES: lanes };
   return {
     lanes,

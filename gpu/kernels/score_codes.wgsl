@@ -33,30 +33,23 @@ fn word(codes: Codes, i: u32) -> u32 {
 
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
-  let blocks = (p.group + R - 1u) / R;
-  let number = number_of(at);
-  let block = number % blocks;
-  let chunk = number / blocks % p.chunks;
-  let kv_head = number / (blocks * p.chunks);
-  let alive = kv_head < p.kvHeads;
-  let head = min(kv_head, p.kvHeads - 1u);
-  let first_head = head * p.group + block * R;
-  let begin = chunk * EACH * THREADS + me.local;
+  let task = task_of(at);
+  let begin = task.chunk * EACH * THREADS + me.local;
 //#for t in 0..EACH
   let row$t = min(begin + $tu * THREADS, p.rows - 1u);
-  let codes$t = k[p.kBase + head * p.kHead + row$t];
-  let pair$t = pairs[p.kNotes + head * p.notesHead + row$t];
+  let codes$t = k[p.kBase + task.kv_head * p.kHead + row$t];
+  let pair$t = pairs[p.kNotes + task.kv_head * p.notesHead + row$t];
 //#end
 //#for r in 0..R
-  if (alive && block * R + $ru < p.group) {
-    let q$r = p.qBase + (first_head + $ru) * D4;
+  if ($ru < task.heads) {
+    let q$r = p.qBase + (task.first_head + $ru) * D4;
     var all = vec4f();
 //#for j in 0..D4
     let q$r_$j = p.scale * q[q$r + $ju];
     all += q$r_$j;
 //#end
     let sum = all.x + all.y + all.z + all.w;
-    let to = p.outBase + (first_head + $ru) * p.outHead;
+    let to = p.outBase + (task.first_head + $ru) * p.outHead;
 //#for t in 0..EACH
     {
       var product = 0.0;

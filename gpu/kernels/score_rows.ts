@@ -4,8 +4,9 @@
  * @module
  */
 import { FORM, type OpOf } from "../../sdk/device/ops.ts";
-import type { Context, Dispatch, Kernel } from "../kernel.ts";
+import { type Context, type Dispatch, type Kernel, powerOfTwo } from "../kernel.ts";
 import cached from "../parts/cached.wgsl" with { type: "text" };
+import task from "../parts/task.wgsl" with { type: "text" };
 import { type Span, span } from "../windows.ts";
 import { byHeads, formOf, lanesOf, metaSpan, rowSpan } from "./cached_rows.ts";
 import codesSource from "./score_codes.wgsl" with { type: "text" };
@@ -29,12 +30,12 @@ const where = {
 
 const kernel: Kernel = {
   name: "score_rows",
-  source: cached + source,
+  source: cached + task + source,
   bindings,
   params: { ...where, columns: "u" },
 };
 
-const ofCodes: Kernel = { name: "score_codes", source: codesSource, bindings, params: where };
+const ofCodes: Kernel = { name: "score_codes", source: task + codesSource, bindings, params: where };
 
 /** Threads of a workgroup, and query heads and scores of a slot at most. */
 const READERS = 128;
@@ -85,7 +86,7 @@ export function scoreRows(
     const words = wordsOf(op, spans);
     if (words > 0) {
       const r = Math.min(
-        2 ** Math.ceil(Math.log2(group)),
+        powerOfTwo(group),
         MOST_HEADS,
         2 ** Math.floor(Math.log2(COLUMNS / headDim)),
       );
@@ -115,7 +116,7 @@ export function scoreRows(
         groups: kvHeads * Math.ceil(group / r) * chunks,
       }];
     }
-    const r = Math.min(MOST_HEADS, 2 ** Math.ceil(Math.log2(group)));
+    const r = Math.min(MOST_HEADS, powerOfTwo(group));
     const form = formOf(op, r <= MOST_HEADS / 2, [k.base, op.kHead]);
     const lanes = lanesOf("scoreRows", form, 1, READERS);
     const deep = Math.min(DEEP, SCORES / r);

@@ -12,19 +12,12 @@ var<workgroup> shares: array<f32, THREADS * (E + 1u)>;
 //#end
 @compute @workgroup_size(THREADS)
 fn main(at: Place, me: Lane) {
-  let blocks = (p.group + R - 1u) / R;
-  let number = number_of(at);
-  let block = number % blocks;
-  let chunk = number / blocks % p.chunks;
-  let kv_head = number / (blocks * p.chunks);
-  let alive = kv_head < p.kvHeads;
-  let head = min(kv_head, p.kvHeads - 1u);
-  let first_head = head * p.group + block * R;
+  let task = task_of(at);
   let slot = me.local / LANES;
   let lane = me.local % LANES;
-  let begin = chunk * DEEP * SLOTS + slot;
-  let ki = p.kBase + head * p.kHead;
-  let notes = p.kNotes + head * p.notesHead;
+  let begin = task.chunk * DEEP * SLOTS + slot;
+  let ki = p.kBase + task.kv_head * p.kHead;
+  let notes = p.kNotes + task.kv_head * p.notesHead;
   // Lanes beyond the head repeat its last columns; their queries are zeros.
   let column = min(4u * C4 * lane, (D - 1u) / (4u * C4) * (4u * C4));
 //#for t in 0..DEEP
@@ -38,7 +31,7 @@ fn main(at: Place, me: Lane) {
   var score: array<f32, E>;
 //#for r in 0..R
   {
-    let h = min(first_head + $ru, p.kvHeads * p.group - 1u);
+    let h = min(task.first_head + $ru, p.kvHeads * p.group - 1u);
 //#for j in 0..C4
     var q_$j = vec4f();
 //#for i in 0..4
@@ -59,15 +52,15 @@ fn main(at: Place, me: Lane) {
     var sum = 0.0;
     for (var l = 0u; l < LANES; l++) { sum += shares[(slot * LANES + l) * (E + 1u) + e]; }
     let row = begin + e / R * SLOTS;
-    if (alive && row < p.rows && block * R + e % R < p.group) {
-      out[p.outBase + (first_head + e % R) * p.outHead + row] = sum;
+    if (row < p.rows && e % R < task.heads) {
+      out[p.outBase + (task.first_head + e % R) * p.outHead + row] = sum;
     }
   }
 //#else
 //#for t in 0..DEEP
 //#for r in 0..R
-  if (alive && begin + $tu * SLOTS < p.rows && block * R + $ru < p.group) {
-    out[p.outBase + (first_head + $ru) * p.outHead + begin + $tu * SLOTS] = score[$tu * R + $ru];
+  if (begin + $tu * SLOTS < p.rows && $ru < task.heads) {
+    out[p.outBase + (task.first_head + $ru) * p.outHead + begin + $tu * SLOTS] = score[$tu * R + $ru];
   }
 //#end
 //#end

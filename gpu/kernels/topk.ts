@@ -5,7 +5,7 @@
  * @module
  */
 import type { OpOf } from "../../sdk/device/ops.ts";
-import { type Context, type Dispatch, type Kernel, NOTHING, THREADS } from "../kernel.ts";
+import { type Context, type Dispatch, type Kernel, NOTHING, powerOfTwo, THREADS } from "../kernel.ts";
 import bitonic from "../parts/bitonic.wgsl" with { type: "text" };
 import keys from "../parts/keys.wgsl" with { type: "text" };
 import { chunksOf, rowsOf } from "../windows.ts";
@@ -75,7 +75,7 @@ function selectRuns({ x, values, indices, rows, cols: all, k }: Call, context: C
       kernel,
       constants: {
         THREADS,
-        SIZE: Math.max(2, 2 ** Math.ceil(Math.log2(width))),
+        SIZE: Math.max(2, powerOfTwo(width)),
         ...(pairs.id !== 0 && { FROM_PAIRS: 1 }),
         ...(last && { LAST: 1 }),
       },
@@ -147,8 +147,4 @@ function sortPairs(
     steps.push(one({ ...block, ...(width === size && { LAST: 1 }) }, all / most, 0, width));
   }
   return steps;
-}
-
-function powerOfTwo(n: number): number {
-  return 2 ** Math.ceil(Math.log2(n));
 }

@@ -70,6 +70,7 @@ function* operations(): Generator<Op> {
       for (const sorted of [0, 1]) yield one("topk", { cols, k, rows: 2, sorted });
     }
   }
+  yield one("topk", { cols: 5000, k: 4500, rows: 2, sorted: 1 });
   yield* products();
   yield* attentions();
   yield* plans();
@@ -168,7 +169,8 @@ function* caches(): Generator<Op> {
         yield one("decode", { ...sizes, band: 24, merge: 1 });
         yield one("decode", { ...sizes, list: 23, listCap: 9, step: 16, table: 22 });
         yield one("decode", { ...sizes, list: 23, listCap: 9, step: 1, band: 24 });
-        if (form !== FORM.bitmap) yield one("scoreRows", base);
+        if (form === FORM.bitmap) continue;
+        for (const head of [0, 1]) yield one("scoreRows", { ...base, kHead: head, metaHead: head });
       }
       for (const table of [0, 9]) yield one("readRows", { form, headDim, group: headDim, table, kHead: 0 });
     }

@@ -1,5 +1,6 @@
 // Cached rows: how the row of D columns of a key head at a place is stored. One of HALF, CODES (INT8 or INT4) and BITMAP, else
-// float32. A lane takes 4 C4 neighbouring columns. VEC: they lie in one load and share one pair (step, min).
+// float32. A lane takes 4 C4 neighbouring columns. VEC: they lie in one load and share one pair (step, min);
+// else a word holds EACH elements.
 // The kernel also has the columns of a pair (p.columns) and, with TABLE, p.paged, p.page, p.tableBase and p.tableHead.
 
 //#if VEC
@@ -108,25 +109,6 @@ fn element_of(base: u32, notes: u32, place: u32, column_: u32, values: bool) -> 
   return base + place * D + column;
 //#end
 }
-
-/// Elements in a word.
-//#if HALF
-const EACH: u32 = 2u;
-//#else
-//#if BITMAP
-const EACH: u32 = 2u;
-//#else
-//#if INT8
-const EACH: u32 = 4u;
-//#else
-//#if INT4
-const EACH: u32 = 8u;
-//#else
-const EACH: u32 = 1u;
-//#end
-//#end
-//#end
-//#end
 
 /// An element out of its word.
 fn element(word: u32, i: u32, pair: vec2f) -> f32 {

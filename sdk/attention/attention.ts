@@ -8,6 +8,7 @@ import { DTYPE_CODE } from "../device/ops.ts";
 import { expectFinite, expectRank, expectShape, live, use, useOptional } from "../device/ops/_check.ts";
 import { fill } from "../device/ops/fill.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { headMajor } from "./head_major.ts";
 import type { Plan } from "./plan.ts";
 import { plannedFields } from "./planned_fields.ts";
 
@@ -129,30 +130,18 @@ export function attention(
       lens: 0,
       out: out.id,
       lse: lse?.id ?? 0,
-      batch: 1,
-      heads,
-      kvHeads,
-      headDim,
-      lq,
-      lk,
-      qOffset: 0,
-      qBatch: 0,
-      qHead: lq * headDim,
-      qRow: headDim,
-      kOffset: 0,
-      kBatch: 0,
-      kHead: lk * headDim,
-      kRow: headDim,
-      vOffset: 0,
-      vBatch: 0,
-      vHead: lk * headDim,
-      vRow: headDim,
-      outBatch: 0,
-      outHead: lq * headDim,
-      outRow: headDim,
-      kvtype: DTYPE_CODE[kvtype],
-      causal: causal || plan?.causal ? 1 : 0,
-      scale,
+      ...headMajor({
+        heads,
+        kvHeads,
+        headDim,
+        lq,
+        lk,
+        kHead: lk * headDim,
+        vHead: lk * headDim,
+        kvtype,
+        causal: causal || (plan?.causal ?? false),
+        scale,
+      }),
     });
   }
   return lse ? { out, lse } : { out };

@@ -30,15 +30,16 @@ export function bitmapHostCodec(
   const parts = 2 * heads;
   return {
     rows: waiting,
-    async pack(device, rows, count) {
+    async pack(device, rows, from, to) {
       using scope = device.scope();
+      const count = to - from;
       const tiles = count * headDim / 64;
       const capacity = count * headDim;
       const metaHead = (tiles + 1) * ENTRY;
       const meta = scope.tensor(new Int32Array(parts * metaHead), [parts, tiles + 1, ENTRY]);
       const packed = (["k", "v"] as const).map((kind) => {
         const out = scope.empty([heads, capacity, 1], "f16");
-        packBitmap(scope, slice(scope, rows[kind], 1, 0, count), {
+        packBitmap(scope, slice(scope, rows[kind], 1, from, to), {
           packed: out,
           packedHead: capacity,
           meta,

@@ -82,11 +82,6 @@ export class BitmapStore implements Store {
     return this.#tokens + this.#window.length;
   }
 
-  /** Tokens that are compressed, the first ones. */
-  get compressed(): number {
-    return this.#tokens;
-  }
-
   get bytes(): number {
     const { k, v } = this.#packed;
     return k.tensor.bytes + v.tensor.bytes + this.#meta.tensor.bytes + this.#window.bytes;

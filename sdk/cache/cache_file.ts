@@ -5,7 +5,7 @@
  */
 import type { TensorData } from "../device/device.ts";
 import { WeightsError } from "../device/errors.ts";
-import type { DType } from "../device/ops.ts";
+import { readAny } from "../device/read_any.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { readSafetensors, type SafetensorsEntry, writeSafetensors } from "../weights/safetensors.ts";
 import type { StorageSpec } from "./storage.ts";
@@ -90,7 +90,6 @@ function areWhole(list: unknown): boolean {
 }
 
 async function entryOf(tensor: Tensor): Promise<SafetensorsEntry> {
-  const read = tensor.read as (as: DType) => Promise<TensorData>;
-  const data = await read.call(tensor, tensor.dtype);
+  const data = await readAny(tensor);
   return { dtype: FILE_TYPES[tensor.dtype], shape: tensor.shape, data } as SafetensorsEntry;
 }

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { headMajor } from "../attention/head_major.ts";
 import type { Device } from "../device/device.ts";
-import { DTYPE_CODE } from "../device/ops.ts";
 import { type Decoded, decodeRows } from "../device/ops/cached_rows.ts";
 import { use } from "../device/ops/_check.ts";
 import type { Tensor } from "../device/tensor.ts";
@@ -97,30 +97,18 @@ export function attendCache(
     lens: 0,
     out: out.id,
     lse: 0,
-    batch: 1,
-    heads,
-    kvHeads: cache.heads,
-    headDim,
-    lq: n,
-    lk,
-    qOffset: 0,
-    qBatch: 0,
-    qHead: n * headDim,
-    qRow: headDim,
-    kOffset: 0,
-    kBatch: 0,
-    kHead,
-    kRow: headDim,
-    vOffset: 0,
-    vBatch: 0,
-    vHead,
-    vRow: headDim,
-    outBatch: 0,
-    outHead: n * headDim,
-    outRow: headDim,
-    kvtype: DTYPE_CODE[k.dtype],
-    causal: causal ? 1 : 0,
-    scale: options.scale ?? 1 / Math.sqrt(headDim),
+    ...headMajor({
+      heads,
+      kvHeads: cache.heads,
+      headDim,
+      lq: n,
+      lk,
+      kHead,
+      vHead,
+      kvtype: k.dtype as "f32" | "f16",
+      causal,
+      scale: options.scale ?? 1 / Math.sqrt(headDim),
+    }),
   });
   cache.compact();
   return out;

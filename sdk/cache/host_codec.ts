@@ -8,6 +8,7 @@ import { type DType, DTYPE_BYTES } from "../device/ops.ts";
 import type { CachedRows } from "../device/ops/cached_rows.ts";
 import { concat } from "../device/ops/concat.ts";
 import { slice } from "../device/ops/slice.ts";
+import { readAny } from "../device/read_any.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { ChunkPool } from "./chunk_pool.ts";
 import type { RowCodec } from "../device/row_codec.ts";
@@ -30,8 +31,8 @@ export type FetchedRows = Omit<CachedRows, "first" | "rows">;
 export interface HostCodec {
   /** Form of the rows that wait on the device and of those that come back. */
   readonly rows: RowCodec;
-  /** Begins to read the first `count` rows. Their memory may change at once after the call. */
-  pack(device: Device, rows: CachedRows, count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Begins to read the rows from `from` to `to` (excluded). Their memory may change at once after the call. */
+  pack(device: Device, rows: CachedRows, from: number, to: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Brings tokens back. */
   fetch(device: Device, pool: ChunkPool, wanted: Wanted): Promise<FetchedRows>;
 }
@@ -42,14 +43,16 @@ export function rowHostCodec(codec: RowCodec, heads: number, headDim: number): H
   const pairBytes = 2 * codec.pairs * 4;
   return {
     rows: codec,
-    async pack(device, rows, count) {
+    async pack(device, rows, from, to) {
       using scope = device.scope();
-      const first = (x: Tensor, head = 0): Tensor => {
-        const part = slice(scope, x, 0, head, head + heads);
-        return slice(scope, part, 1, 0, count);
-      };
-      const tensors = [concat(scope, [first(rows.k), first(rows.v)], 2)];
-      if (rows.meta) tensors.push(concat(scope, [first(rows.meta), first(rows.meta, heads)], 2));
+      const some = (x: Tensor): Tensor => slice(scope, x, 1, from, to);
+      const tensors = [concat(scope, [some(rows.k), some(rows.v)], 2)];
+      if (rows.meta) {
+        // Those of the values stand behind those of the keys.
+        const meta = some(rows.meta);
+        const [keys, values] = [0, heads].map((head) => slice(scope, meta, 0, head, head + heads));
+        tensors.push(concat(scope, [keys!, values!], 2));
+      }
       const parts = await Promise.all(tensors.map(readBytes));
       const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
       let at = 0;
@@ -117,7 +120,6 @@ function typed(bytes: Uint8Array<ArrayBuffer>, dtype: DType): Float32Array | Uin
 
 /** The bytes of a tensor of any type. */
 export async function readBytes(tensor: Tensor): Promise<Uint8Array> {
-  const read = tensor.read as (as: DType) => Promise<Float32Array>;
-  const { buffer, byteOffset, byteLength } = await read.call(tensor, tensor.dtype);
+  const { buffer, byteOffset, byteLength } = await readAny(tensor);
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -108,7 +108,13 @@ export class KVCache {
       return;
     }
     this.#store = storage.open(this.#device, { heads, headDim, reserve, layer });
-    if (options.select) this.#follow(options.select);
+    if (!options.select) return;
+    try {
+      this.#follow(options.select);
+    } catch (error) {
+      this.#store.dispose();
+      throw error;
+    }
   }
 
   /** Tokens. */

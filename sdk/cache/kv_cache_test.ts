@@ -3,6 +3,7 @@ import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { fromHalf, toHalf } from "../device/half.ts";
 import { DEVICES } from "../methods/_test_heads.ts";
+import type { Selector } from "../methods/selector.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
 import { type Random, random } from "../testing/random.ts";
 import { attendCache, bitmap, decode, dense, KVCache, paged, quantized, type Storage } from "./mod.ts";
@@ -235,6 +236,22 @@ describe("A cache", () => {
     assertThrows(() => cache.append(good, bad), RangeError, "expected [2, n, 64]");
     assertThrows(() => cache.append(bad, bad), RangeError, "expected [2, n, 64]");
     assertThrows(() => cache.append(scope.empty([HEADS, 2, DIM], "f16"), good), TypeError, "f32");
+  });
+
+  test("holds nothing when its selector refuses it", () => {
+    const { bytes, tensors } = device.report;
+    const select: Selector = {
+      name: "refusing",
+      start: () => {
+        throw new RangeError("made for another model");
+      },
+    };
+    assertThrows(
+      () => new KVCache(device, { heads: HEADS, headDim: DIM, select }),
+      RangeError,
+      "another model",
+    );
+    assertEquals([device.report.bytes, device.report.tensors], [bytes, tensors]);
   });
 
   test("gives NaN to the heads whose keys are NaN, and to no other", async () => {

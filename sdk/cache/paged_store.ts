@@ -102,21 +102,19 @@ export class PagedStore implements Store {
   #open(n: number): Int32Array<ArrayBuffer> {
     const [page, begin, end] = [this.#page, this.#length, this.#length + n];
     const last = Math.floor((end - 1) / page);
+    const { layer = 0 } = this.#shape;
+    const keeps = (head: number, at: number): boolean => this.#keep(head, at, last, layer);
     let changed = false;
     for (const [head, places] of this.#places.entries()) {
       if (places.length > last) continue;
       changed = true;
       for (const [at, place] of places.entries()) {
-        if (place === GONE || this.#keep(head, at, last, this.#shape.layer ?? 0)) continue;
+        if (place === GONE || keeps(head, at)) continue;
         this.#free.push(place);
         places[at] = GONE;
       }
       for (let at = places.length; at <= last; at++) {
-        places.push(
-          at === last || this.#keep(head, at, last, this.#shape.layer ?? 0)
-            ? this.#free.pop() ?? this.#used++
-            : GONE,
-        );
+        places.push(at === last || keeps(head, at) ? this.#free.pop() ?? this.#used++ : GONE);
       }
     }
     if (changed) this.#tableChanged();

@@ -7,7 +7,7 @@ import type { Device } from "../device/device.ts";
 import type { CachedRows } from "../device/ops/cached_rows.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { GrowingRows } from "../device/growing_rows.ts";
-import type { CodedRows, RowCodec } from "../device/row_codec.ts";
+import type { RowCodec } from "../device/row_codec.ts";
 import type { RowShape, Storage, StorageSpec, Store, StoreState } from "./storage.ts";
 
 /** A storage of rows of one form. */
@@ -59,14 +59,10 @@ export class RowStore implements Store {
 
   append(k: Tensor, v: Tensor): void {
     using scope = this.#device.scope();
-    this.appendCoded(this.#codec.encode(scope, k), this.#codec.encode(scope, v));
-  }
-
-  /** Takes rows that are coded already. */
-  appendCoded(k: CodedRows, v: CodedRows): void {
-    this.#parts.k.append(k.rows);
-    this.#parts.v.append(v.rows);
-    if (k.meta && v.meta) this.#parts.meta?.append(k.meta, v.meta);
+    const [keys, values] = [this.#codec.encode(scope, k), this.#codec.encode(scope, v)];
+    this.#parts.k.append(keys.rows);
+    this.#parts.v.append(values.rows);
+    if (keys.meta && values.meta) this.#parts.meta?.append(keys.meta, values.meta);
   }
 
   compact(): void {}

@@ -48,7 +48,8 @@ export const HELP = `Predict a column of a table from its other columns.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 `;
 
-const DEVICES = ["webgpu", "wasm", "reference"] as const;
+/** Kinds of devices, as `--device` names them. */
+export const DEVICES = ["webgpu", "wasm", "reference"] as const;
 
 /**
  * Reads the command line of `predict`.

@@ -1,8 +1,10 @@
 /**
- * What the commands with a table have in common: help, wrong arguments, failures.
+ * What the commands with a table have in common: help, values of options, wrong arguments, failures.
  *
  * @module
  */
+import type { OpenDeviceOptions } from "../device/mod.ts";
+import { DEVICES } from "./args.ts";
 
 /** A command. */
 export interface Command<Options extends { readonly help: boolean }> {
@@ -37,6 +39,30 @@ export async function runCommand<Options extends { readonly help: boolean }>(
     console.error(`error: ${messageOf(error)}`);
     return 1;
   }
+}
+
+/** Reads an option that is a whole number. @throws RangeError if it is none, or less than `least`. */
+export function wholeOption(name: string, text: string, least = 1): number {
+  const value = Number(text);
+  if (text !== "" && Number.isInteger(value) && value >= least) return value;
+  throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
+}
+
+/** Reads an option that is one of some words. @throws RangeError if it is none of them. */
+export function wordOption<Word extends string>(name: string, text: string, known: readonly Word[]): Word {
+  const found = known.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new RangeError(`Cannot use --${name} ${text}: expected ${known.join(", ")}`);
+}
+
+/** Reads `--device` and `--threads`, for `openDevice`. @throws RangeError if there is no such kind, or the number is none. */
+export function deviceOptions(
+  { device, threads }: { readonly device?: string | undefined; readonly threads?: string | undefined },
+): OpenDeviceOptions {
+  return {
+    ...(device !== undefined && { prefer: wordOption("device", device, DEVICES) }),
+    ...(threads !== undefined && { threads: wholeOption("threads", threads) }),
+  };
 }
 
 function messageOf(error: unknown): string {

@@ -10,12 +10,13 @@ import { lineup } from "../compare/lineup.ts";
 import { plotComparison } from "../compare/plot.ts";
 import { type Sample, structured } from "../compare/structured.ts";
 import { videoSample, visionLineup } from "../compare/vision_lineup.ts";
-import { type Device, type DeviceKind, openDevice } from "../device/mod.ts";
+import { type Device, openDevice } from "../device/mod.ts";
 import { capturedSample } from "./captured_sample.ts";
-import { runCommand } from "./command.ts";
+import { deviceOptions, runCommand, wholeOption, wordOption } from "./command.ts";
 import { costCurve, curvesModule } from "./cost_curve.ts";
 import { writeBytes } from "./node_files.ts";
 import { recallSample } from "./recall_sample.ts";
+import { percent } from "./report.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Compare attention methods on the same queries, keys and values.
@@ -52,10 +53,7 @@ export function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<void> {
-  using device = await openDevice({
-    ...(options.device && { prefer: options.device }),
-    ...(options.threads && { threads: options.threads }),
-  });
+  using device = await openDevice(options.open);
   if (options.curves) {
     console.log(curvesModule(await costCurve(device, options.dim, (line) => console.error(line))));
   } else await compare(device, options);
@@ -103,10 +101,6 @@ export function report({ length, heads, headDim, causal, device, denseMs, rows }
   ].join("\n");
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
-
 function ms(time: number): string {
   return time < 10
     ? `${time.toFixed(2)} ms`
@@ -127,7 +121,6 @@ async function sampleOf(
 }
 
 const DATA = ["structured", "orion", "diffusion", "video", "digits", "recall"] as const;
-const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 type Options = ReturnType<typeof readOptions>;
 
@@ -152,28 +145,17 @@ function readOptions(args: readonly string[]) {
       "help": { type: "boolean", default: false },
     },
   });
-  const whole = (name: string, text: string, least = 1): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
-  };
-  const one = <T extends string>(name: string, text: string, known: readonly T[]): T => {
-    const found = known.find((value) => value === text);
-    if (found !== undefined) return found;
-    throw new RangeError(`Cannot use --${name} ${text}: expected ${known.join(", ")}`);
-  };
-  const heads = whole("heads", values.heads);
+  const heads = wholeOption("heads", values.heads);
   return {
-    length: whole("length", values.length),
+    length: wholeOption("length", values.length),
     heads,
-    kvHeads: values["kv-heads"] === undefined ? heads : whole("kv-heads", values["kv-heads"]),
-    dim: whole("dim", values.dim),
-    data: one("data", values.data, DATA),
-    layer: whole("layer", values.layer, 0),
+    kvHeads: values["kv-heads"] === undefined ? heads : wholeOption("kv-heads", values["kv-heads"]),
+    dim: wholeOption("dim", values.dim),
+    data: wordOption("data", values.data, DATA),
+    layer: wholeOption("layer", values.layer, 0),
     methods: values.methods?.split(","),
-    device: values.device === undefined ? undefined : one("device", values.device, DEVICES),
-    threads: values.threads === undefined ? undefined : whole("threads", values.threads),
-    seed: whole("seed", values.seed),
+    open: deviceOptions(values),
+    seed: wholeOption("seed", values.seed),
     svg: values.svg,
     bidirectional: values.bidirectional,
     json: values.json,

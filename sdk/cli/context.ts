@@ -5,10 +5,11 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type DeviceKind, openDevice } from "../device/mod.ts";
-import { runCommand } from "./command.ts";
+import { openDevice } from "../device/mod.ts";
+import { deviceOptions, runCommand, wholeOption } from "./command.ts";
 import { CONTEXT_LINEUP, type ContextResult, type HeldTable, measureContext } from "./context_lineup.ts";
 import { bundledHalves, generatedTable } from "./context_tables.ts";
+import { percent } from "./report.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `What smaller contexts and partial reading cost a table's predictions.
@@ -35,9 +36,9 @@ export function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(
-  { rows, asked, splits, members, device: prefer, threads, seed, json }: Options,
+  { rows, asked, splits, members, open, seed, json }: Options,
 ): Promise<void> {
-  using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
+  using device = await openDevice(open);
   const tables: { name: string; held: readonly HeldTable[]; members: number }[] = [];
   for (const [name, held] of splits > 0 ? await bundledHalves(splits) : []) {
     tables.push({ name: `${name}, ${splits} halves`, held, members: members ?? 8 });
@@ -72,7 +73,7 @@ export function report(results: readonly ContextResult[]): string {
     ["context", "accuracy", "log-loss", "file", "row", "alone"],
     results.map(({ title, accuracy, logLoss, bytes, rowMs, oneMs }) => [
       title,
-      `${(100 * accuracy).toFixed(1)} %`,
+      percent(accuracy),
       logLoss.toFixed(4),
       `${(bytes / 1e6).toFixed(1)} MB`,
       `${rowMs.toFixed(2)} ms`,
@@ -80,8 +81,6 @@ export function report(results: readonly ContextResult[]): string {
     ]),
   );
 }
-
-const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 type Options = ReturnType<typeof readOptions>;
 
@@ -100,25 +99,13 @@ function readOptions(args: readonly string[]) {
       help: { type: "boolean", default: false },
     },
   });
-  const whole = (name: string, text: string, least: number): number => {
-    const value = Number(text);
-    if (text !== "" && Number.isInteger(value) && value >= least) return value;
-    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
-  };
-  const optional = (name: "members" | "threads"): number | undefined =>
-    values[name] === undefined ? undefined : whole(name, values[name], 1);
-  const device = DEVICES.find((kind) => kind === values.device);
-  if (values.device !== undefined && device === undefined) {
-    throw new RangeError(`Cannot use --device ${values.device}: expected ${DEVICES.join(", ")}`);
-  }
   return {
-    rows: whole("rows", values.rows, 0),
-    asked: whole("asked", values.asked, 1),
-    splits: whole("splits", values.splits, 0),
-    members: optional("members"),
-    threads: optional("threads"),
-    device,
-    seed: whole("seed", values.seed, 0),
+    rows: wholeOption("rows", values.rows, 0),
+    asked: wholeOption("asked", values.asked),
+    splits: wholeOption("splits", values.splits, 0),
+    members: values.members === undefined ? undefined : wholeOption("members", values.members),
+    open: deviceOptions(values),
+    seed: wholeOption("seed", values.seed, 0),
     json: values.json,
     help: values.help,
   };

@@ -1,6 +1,7 @@
 import { describe, test } from "node:test";
 import { openDevice } from "../device/mod.ts";
 import { assert, assertEquals } from "../testing/assert.ts";
+import { errorsOf } from "./_errors_test_console.ts";
 import { main, report } from "./context.ts";
 import { CONTEXT_LINEUP, measureContext } from "./context_lineup.ts";
 import { bundledHalves } from "./context_tables.ts";
@@ -40,16 +41,11 @@ describe("deno task context", () => {
   });
 
   test("exits with 2 for options that it does not know", async () => {
-    const { error } = console;
-    const lines: string[] = [];
-    console.error = (line: string) => lines.push(line);
-    try {
+    const lines = await errorsOf(async () => {
       assertEquals(await main(["--device", "abacus"]), 2);
       assertEquals(await main(["--rows", "few"]), 2);
       assertEquals(await main(["--members", "0"]), 2);
-    } finally {
-      console.error = error;
-    }
+    });
     assertEquals(
       lines[1]!.startsWith("Cannot use --rows few: expected a whole number from 0\n"),
       true,

@@ -9,6 +9,7 @@ import type { Prompt } from "../lm/prompt.ts";
 import { UsageError } from "./args.ts";
 import { GENERATE_HELP, type GenerateArgs, readGenerateArgs } from "./generate_args.ts";
 import { oneLine } from "./one_line.ts";
+import { count } from "./report.ts";
 
 /** A loaded model, the device that it runs on, and how to let both go. */
 export interface GenerateSession {
@@ -115,8 +116,8 @@ export function summary(usage: Usage, device: string): string {
   // That of its last token was not needed.
   const perToken = kvBytes / (promptTokens + decoded);
   return [
-    `prefill ${speed(promptTokens, prefillMs)} (${count(promptTokens)})`,
-    `decode ${speed(decoded, decodeMs)} (${count(completionTokens)})`,
+    `prefill ${speed(promptTokens, prefillMs)} (${count(promptTokens, "token")})`,
+    `decode ${speed(decoded, decodeMs)} (${count(completionTokens, "token")})`,
     `KV ${bytes(perToken)} per token, ${bytes(kvBytes)} in total`,
     device,
   ].join(", ");
@@ -124,10 +125,6 @@ export function summary(usage: Usage, device: string): string {
 
 function speed(tokens: number, ms: number): string {
   return tokens > 0 && ms > 0 ? `${(1000 * tokens / ms).toFixed(1)} tokens/s` : "-";
-}
-
-function count(tokens: number): string {
-  return `${tokens} token${tokens === 1 ? "" : "s"}`;
 }
 
 function bytes(size: number): string {

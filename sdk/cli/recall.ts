@@ -7,8 +7,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import type { RecallOptions } from "../compare/kv_recall.ts";
 import { RECALL_LINEUP, recallColumn, type RecallResult } from "../compare/recall_lineup.ts";
-import { type DeviceKind, openDevice } from "../device/mod.ts";
-import { runCommand } from "./command.ts";
+import { openDevice } from "../device/mod.ts";
+import { deviceOptions, runCommand, wholeOption } from "./command.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Ask methods that read a part of the cache, or an inexact one, for pairs among filler.
@@ -33,7 +33,6 @@ const COLUMNS: Readonly<Record<string, RecallOptions>> = {
   "f=0.35, outliers": { outliers: true },
   "f=1": { filler: 1 },
 };
-const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
 
 /** The command. @returns The exit code: 0 done, 1 failed, 2 wrong arguments. */
 export function main(args: readonly string[]): Promise<number> {
@@ -41,9 +40,9 @@ export function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(
-  { length, seed, json, device: prefer, threads }: ReturnType<typeof readOptions>,
+  { length, seed, json, open }: ReturnType<typeof readOptions>,
 ): Promise<void> {
-  using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
+  using device = await openDevice(open);
   const columns: Record<string, RecallResult[]> = {};
   for (const [name, column] of Object.entries(COLUMNS)) {
     columns[name] = await recallColumn(device, { ...column, length, seed }, RECALL_LINEUP, ({ title }) => {
@@ -90,20 +89,10 @@ function readOptions(args: readonly string[]) {
       help: { type: "boolean", default: false },
     },
   });
-  const whole = (name: string, text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1) return value;
-    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from 1`);
-  };
-  const device = DEVICES.find((kind) => kind === values.device);
-  if (values.device !== undefined && device === undefined) {
-    throw new RangeError(`Cannot use --device ${values.device}: expected ${DEVICES.join(", ")}`);
-  }
   return {
-    length: whole("length", values.length),
-    seed: whole("seed", values.seed),
-    threads: values.threads === undefined ? undefined : whole("threads", values.threads),
-    device,
+    length: wholeOption("length", values.length),
+    seed: wholeOption("seed", values.seed),
+    open: deviceOptions(values),
     json: values.json,
     help: values.help,
   };

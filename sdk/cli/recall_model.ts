@@ -8,14 +8,15 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bitmap } from "../cache/bitmap.ts";
 import type { Storage } from "../cache/storage.ts";
-import { type DeviceKind, openDevice } from "../device/mod.ts";
+import { openDevice } from "../device/mod.ts";
 import { calibrate } from "../lm/calibrate.ts";
 import { CausalLM } from "../lm/causal_lm.ts";
 import { answerQuestions, densePrompt } from "../lm/recall/evaluate.ts";
 import { recallCapacity, type RecallTask, type RecallText, recallText } from "../lm/recall/tasks.ts";
 import { doubleSparsity } from "../methods/double_sparsity.ts";
 import type { Selector } from "../methods/selector.ts";
-import { runCommand } from "./command.ts";
+import { deviceOptions, runCommand, wholeOption } from "./command.ts";
+import { percent } from "./report.ts";
 import { textTable } from "./text_table.ts";
 
 const HELP = `Answers of the recall model by how its cache is kept and read.
@@ -68,8 +69,8 @@ export function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<void> {
-  const { model, device: prefer, threads, denseLayers } = options;
-  using device = await openDevice({ ...(prefer && { prefer }), ...(threads && { threads }) });
+  const { model, open, denseLayers } = options;
+  using device = await openDevice(open);
   // The texts of the calibration have seeds of their own.
   const calibration = TASKS.map(({ task }, i) =>
     recallText({ task, tokens: 512, statements: 16, seed: 1_000_000 + i }).ids
@@ -150,12 +151,6 @@ function report(cells: readonly Cell[]): string {
   }`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
-
-const DEVICES: readonly DeviceKind[] = ["webgpu", "wasm", "reference"];
-
 type Options = ReturnType<typeof readOptions>;
 
 function readOptions(args: readonly string[]) {
@@ -174,25 +169,17 @@ function readOptions(args: readonly string[]) {
       "help": { type: "boolean", default: false },
     },
   });
-  const whole = (name: string, text: string, least: number): number => {
-    const value = Number(text);
-    if (text !== "" && Number.isInteger(value) && value >= least) return value;
-    throw new RangeError(`Cannot use --${name} ${text}: expected a whole number from ${least}`);
-  };
-  const device = DEVICES.find((kind) => kind === values.device);
-  if (values.device !== undefined && device === undefined) {
-    throw new RangeError(`Cannot use --device ${values.device}: expected ${DEVICES.join(", ")}`);
-  }
   const layers = values["dense-layers"];
   return {
     model: values.model,
-    lengths: values.lengths.split(",").map((text) => whole("lengths", text, 64)),
-    texts: whole("texts", values.texts, 1),
-    questions: whole("questions", values.questions, 1),
-    denseLayers: layers === "none" ? [] : layers.split(",").map((text) => whole("dense-layers", text, 0)),
-    device,
-    threads: values.threads === undefined ? undefined : whole("threads", values.threads, 1),
-    seed: whole("seed", values.seed, 0),
+    lengths: values.lengths.split(",").map((text) => wholeOption("lengths", text, 64)),
+    texts: wholeOption("texts", values.texts),
+    questions: wholeOption("questions", values.questions),
+    denseLayers: layers === "none"
+      ? []
+      : layers.split(",").map((text) => wholeOption("dense-layers", text, 0)),
+    open: deviceOptions(values),
+    seed: wholeOption("seed", values.seed, 0),
     json: values.json,
     help: values.help,
   };

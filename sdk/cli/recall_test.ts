@@ -1,5 +1,6 @@
 import { describe, test } from "node:test";
 import { assertEquals } from "../testing/assert.ts";
+import { errorsOf } from "./_errors_test_console.ts";
 import { main, report } from "./recall.ts";
 
 describe("deno task recall", () => {
@@ -20,16 +21,11 @@ describe("deno task recall", () => {
   });
 
   test("exits with 2 for options that it does not know", async () => {
-    const { error } = console;
-    const lines: string[] = [];
-    console.error = (line: string) => lines.push(line);
-    try {
+    const lines = await errorsOf(async () => {
       assertEquals(await main(["--device", "abacus"]), 2);
       assertEquals(await main(["--seed", "-1"]), 2);
       assertEquals(await main(["--shape", "round"]), 2);
-    } finally {
-      console.error = error;
-    }
+    });
     assertEquals(
       lines[0]!.startsWith("Cannot use --device abacus: expected webgpu, wasm, reference\n"),
       true,

@@ -30,7 +30,7 @@ export function renderReport(outcome: Outcome, device: string): string {
   parts.push("");
   if (outcome.accuracy !== null && outcome.logLoss !== null) {
     const right = checked.filter(({ actual, label }) => actual === label).length;
-    parts.push(`Accuracy  ${(100 * outcome.accuracy).toFixed(1)} %  (${right} of ${checked.length} rows)`);
+    parts.push(`Accuracy  ${percent(outcome.accuracy)}  (${right} of ${checked.length} rows)`);
     parts.push(`Log-loss  ${outcome.logLoss.toFixed(3)}`, "", confusion(checked, classes), "");
   }
   parts.push(samples(predictions, classes), "");
@@ -59,6 +59,16 @@ export function seconds(ms: number): string {
  */
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
+}
+
+/**
+ * Formats a share in percent.
+ *
+ * @param share From 0 to 1.
+ * @returns The share with one digit behind the point.
+ */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 function confusion(checked: PredictedRow[], classes: readonly Label[]): string {

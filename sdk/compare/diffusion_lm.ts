@@ -7,15 +7,13 @@ import type { Device } from "../device/device.ts";
 import { attend } from "../device/ops/attend.ts";
 import { add } from "../device/ops/binary.ts";
 import { gather } from "../device/ops/gather.ts";
-import { layerNorm } from "../device/ops/layer_norm.ts";
-import { linear } from "../device/ops/linear.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { slice } from "../device/ops/slice.ts";
 import { transpose } from "../device/ops/transpose.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { floats, shapeOf } from "../golden/check.ts";
 import type { SafetensorsFile } from "../weights/safetensors.ts";
+import { trainedLayers } from "./trained_layers.ts";
 
 /** Sizes of a model, from the parameters of its file. */
 export interface DiffusionLmConfig {
@@ -50,17 +48,7 @@ export function diffusionLm(
 ): DiffusionLm {
   const { dim, heads, layers, layernorm_eps: eps } = config;
   const headDim = dim / heads;
-  const tensor = (name: string): Tensor => device.tensor(floats(file, name), shapeOf(file, name));
-  const affine = (name: string) => {
-    const shape = shapeOf(file, `${name}.weight`) as [number, number];
-    const [weight, bias] = [device.weight(floats(file, `${name}.weight`), shape), tensor(`${name}.bias`)];
-    return (d: Device, x: Tensor, activation: "none" | "gelu" = "none"): Tensor =>
-      linear(d, x, weight, { bias, activation });
-  };
-  const norm = (name: string) => {
-    const [weight, bias] = [tensor(`${name}.weight`), tensor(`${name}.bias`)];
-    return (d: Device, x: Tensor): Tensor => layerNorm(d, x, weight, bias, { eps });
-  };
+  const { tensor, affine, norm } = trainedLayers(device, file, eps);
   const [embedding, positions] = [tensor("e.weight"), tensor("p")];
   const blocks = Array.from({ length: layers }, (_, n) => ({
     n1: norm(`blocks.${n}.n1`),

@@ -8,16 +8,14 @@ import type { Plan } from "../attention/plan.ts";
 import type { Device } from "../device/device.ts";
 import { add } from "../device/ops/binary.ts";
 import { concat } from "../device/ops/concat.ts";
-import { layerNorm } from "../device/ops/layer_norm.ts";
-import { linear } from "../device/ops/linear.ts";
 import { repeat } from "../device/ops/repeat.ts";
 import { reshape } from "../device/ops/reshape.ts";
 import { slice } from "../device/ops/slice.ts";
 import { transpose } from "../device/ops/transpose.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { floats, shapeOf } from "../golden/check.ts";
 import { SparsifinerPredictor } from "../methods/sparsifiner_predictor.ts";
 import type { SafetensorsFile } from "../weights/safetensors.ts";
+import { trainedLayers } from "./trained_layers.ts";
 
 /** Sizes of a model, from the parameters of its file. */
 export interface DigitsConfig {
@@ -55,14 +53,10 @@ export function digitsLogits(
   const { dim, heads, layers, tokens, layernorm_eps: eps } = config;
   const count = pixels.length / (tokens - 1);
   using s = d.scope();
-  const tensor = (name: string): Tensor => s.tensor(floats(file, name), shapeOf(file, name));
-  const dense = (x: Tensor, name: string, activation: "none" | "gelu" = "none"): Tensor => {
-    const shape = shapeOf(file, `${name}.weight`) as [number, number];
-    const weight = s.weight(floats(file, `${name}.weight`), shape);
-    return linear(s, x, weight, { bias: tensor(`${name}.bias`), activation });
-  };
-  const norm = (x: Tensor, name: string): Tensor =>
-    layerNorm(s, x, tensor(`${name}.weight`), tensor(`${name}.bias`), { eps });
+  const trained = trainedLayers(s, file, eps);
+  const affine = (x: Tensor, name: string, activation?: "gelu"): Tensor =>
+    trained.affine(name)(s, x, activation);
+  const norm = (x: Tensor, name: string): Tensor => trained.norm(name)(s, x);
   /** Attention of every image by itself, as a method sees it. */
   const mix = (qkv: Tensor, layer: number): Tensor => {
     const width = dim / heads;
@@ -76,15 +70,15 @@ export function digitsLogits(
     const all = reshape(s, concat(s, mixed, 0), [count, heads, tokens, width]);
     return reshape(s, transpose(s, all, [0, 2, 1, 3]), [count, tokens, dim]);
   };
-  const patches = dense(s.tensor(pixels, [count, tokens - 1, 1]), "embed");
-  let x = add(s, concat(s, [repeat(s, tensor("cls"), 0, count), patches], 1), tensor("pos"));
+  const patches = affine(s.tensor(pixels, [count, tokens - 1, 1]), "embed");
+  let x = add(s, concat(s, [repeat(s, trained.tensor("cls"), 0, count), patches], 1), trained.tensor("pos"));
   for (let n = 0; n < layers; n++) {
     const block = `blocks.${n}`;
-    x = add(s, x, dense(mix(dense(norm(x, `${block}.n1`), `${block}.qkv`), n), `${block}.o`));
-    x = add(s, x, dense(dense(norm(x, `${block}.n2`), `${block}.m.0`, "gelu"), `${block}.m.2`));
+    x = add(s, x, affine(mix(affine(norm(x, `${block}.n1`), `${block}.qkv`), n), `${block}.o`));
+    x = add(s, x, affine(affine(norm(x, `${block}.n2`), `${block}.m.0`, "gelu"), `${block}.m.2`));
   }
   const cls = reshape(s, slice(s, x, 1, 0, 1), [count, dim]);
-  return s.keep(dense(norm(cls, "norm"), "head"));
+  return s.keep(affine(norm(cls, "norm"), "head"));
 }
 
 /** The mask predictors of all layers. */

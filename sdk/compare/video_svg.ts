@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { escapeXml } from "../attention/draw.ts";
 import { VIDEO_GRID, type VideoGrid } from "./video.ts";
 
 /** A video with its caption. */
@@ -33,7 +34,7 @@ export function videoSvg(panels: readonly VideoPanel[], grid: VideoGrid = VIDEO_
       const own = video.subarray(f * height * width, (f + 1) * height * width);
       return `<g class="f f${f}">${paths([...own].map(level), width)}</g>`;
     });
-    const text = `<text x="0" y="${height * PIXEL + GAP}">${escaped(title)}</text>`;
+    const text = `<text x="0" y="${height * PIXEL + GAP}">${escapeXml(title)}</text>`;
     return `<g transform="translate(${GAP + n * across} ${GAP})"><g transform="scale(${PIXEL})">${
       all.join("")
     }</g>${text}</g>`;
@@ -41,7 +42,7 @@ export function videoSvg(panels: readonly VideoPanel[], grid: VideoGrid = VIDEO_
   const seconds = frames * PACE;
   const delays = Array.from({ length: frames }, (_, f) => `.f${f}{animation-delay:${f * PACE}s}`).join("");
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}" role="img" aria-label="${
-    escaped(panels.map(({ title }) => title).join(", "))
+    escapeXml(panels.map(({ title }) => title).join(", "))
   }">
 <style>
 text{font:12px system-ui,sans-serif;fill:#555}
@@ -68,8 +69,4 @@ function paths(levels: readonly number[], width: number): string {
     begin = at;
   }
   return [...found].map(([shade, d]) => `<path fill="#${shade.toString(16).repeat(3)}" d="${d}"/>`).join("");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -78,9 +78,7 @@ export class GrowingRows {
     const [heads, , width] = old.shape as [number, number, number];
     const next = this.#device.empty([heads, capacity, width], old.dtype);
     this.#length = Math.min(this.#length, capacity);
-    const used = this.used(this.#device);
-    putRows(this.#device, next, 0, used);
-    used.dispose();
+    putRows(this.#device, next, 0, old, 0, this.#length);
     old.dispose();
     this.#tensor = next;
   }
@@ -94,9 +92,8 @@ export class GrowingRows {
   fork(): GrowingRows {
     const [heads, capacity, width] = this.#tensor.shape as [number, number, number];
     const copy = new GrowingRows(this.#device, heads, width, this.#tensor.dtype, capacity);
-    const used = this.used(this.#device);
-    copy.append(used);
-    used.dispose();
+    putRows(this.#device, copy.#tensor, 0, this.#tensor, 0, this.#length);
+    copy.#length = this.#length;
     return copy;
   }
 

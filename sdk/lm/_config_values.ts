@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isRecord } from "../weights/_safetensors_header.ts";
 import type { JsonObject } from "./read_json.ts";
 
 /**
@@ -51,13 +52,8 @@ export function choice<T extends string>(
 /** Reads an object; nothing if it is missing. */
 export function group(values: JsonObject, key: string): JsonObject | undefined {
   const value = values[key] ?? undefined;
-  if (value === undefined || isValues(value)) return value;
+  if (value === undefined || isRecord(value)) return value;
   throw wrong(TypeError, key, value, "an object");
-}
-
-/** Whether a parsed value is an object with keys. */
-export function isValues(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The error for a value. */

@@ -3,7 +3,7 @@ import { GgufMetadata, type GgufValue } from "../weights/mod.ts";
 import type { JsonObject } from "./read_json.ts";
 
 /** What the official tokenizers made of a text: control tokens read as plain text, or as tokens. */
-export interface TokenizerCase {
+interface TokenizerCase {
   readonly text: string;
   readonly plain: readonly number[];
   readonly control: readonly number[];

@@ -7,6 +7,7 @@ import { random } from "../testing/random.ts";
 import { floatsToHalves, halvesToFloats } from "../weights/half.ts";
 import { type SafetensorsEntry, writeSafetensors } from "../weights/safetensors.ts";
 import { memoryFiles, type WeightFiles } from "../weights/source.ts";
+import type { DecoderConfig } from "./config.ts";
 
 /** The contents of a `config.json`. */
 export type RawConfig = Readonly<Record<string, unknown>>;
@@ -36,6 +37,27 @@ export const TINY = {
   max_position_embeddings: 1024,
   rope_theta: 10000,
 } as const;
+
+/** What a llama of these sizes is. */
+export const TINY_DECODER: DecoderConfig = {
+  family: "llama",
+  vocabSize: 40,
+  hiddenSize: 32,
+  intermediateSize: 48,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 8,
+  eps: 1e-5,
+  contextLength: 1024,
+  rope: { theta: 10000, scaling: { type: "default" } },
+  windows: [undefined, undefined],
+  biases: { qkv: false, o: false, mlp: false },
+  qkNorm: false,
+  tied: false,
+  bosId: undefined,
+  eosIds: [],
+};
 
 /** What decides which tensors there are. */
 export interface TensorChoice {

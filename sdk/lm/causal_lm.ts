@@ -4,7 +4,6 @@
  * @module
  */
 import { KVCache } from "../cache/kv_cache.ts";
-import type { Storage } from "../cache/storage.ts";
 import type { Device, Scope } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { streaming } from "../methods/streaming.ts";
@@ -64,12 +63,10 @@ export class CausalLM implements LanguageModel {
   readonly #loaded: Loaded;
   readonly #options: CausalLMOptions;
   readonly #decoder: Decoder;
-  readonly #scope: Scope;
-  readonly #storage: Storage | undefined;
   readonly #chunk: number;
 
   private constructor(loaded: Loaded, options: CausalLMOptions) {
-    const { config, weights, scope, text } = loaded;
+    const { config, weights, text } = loaded;
     const { device, cache, prefill, select, fetchAhead = fetchAheadOf(device) } = options;
     // A later chunk would read what storage made of the earlier ones.
     const exact = prefill === undefined && (cache === undefined || cache.spec.name === "dense");
@@ -86,8 +83,6 @@ export class CausalLM implements LanguageModel {
     this.tokenizer = text.tokenizer;
     this.template = text.template;
     this.#decoder = { config, weights, attention: config.windows.map(ofLayer), fetchAhead };
-    this.#scope = scope;
-    this.#storage = cache;
     this.#chunk = chunk;
   }
 
@@ -128,20 +123,21 @@ export class CausalLM implements LanguageModel {
   with(options: Pick<CausalLMOptions, "cache" | "prefill" | "select" | "chunk" | "fetchAhead">): CausalLM {
     const all = { ...this.#options, ...options };
     checkLoadOptions(all);
-    return new CausalLM({ ...this.#loaded, scope: this.#scope.scope() }, all);
+    return new CausalLM({ ...this.#loaded, scope: this.#loaded.scope.scope() }, all);
   }
 
   /** A new, empty sequence. @returns It; to be disposed of, at the latest with the model. */
   sequence(): DecoderSequence {
     const { heads: queryHeads, kvHeads: heads, headDim } = this.config;
+    const { cache: storage } = this.#options;
     const caches = this.#decoder.attention.map(({ select }, layer) =>
-      new KVCache(this.#scope, {
+      new KVCache(this.#loaded.scope, {
         heads,
         headDim,
         queryHeads,
         layer,
         select,
-        ...(this.#storage && { storage: this.#storage }),
+        ...(storage && { storage }),
       })
     );
     return new DecoderSequence(this, caches);
@@ -228,7 +224,7 @@ export class CausalLM implements LanguageModel {
 
   /** Gives all memory back, that of its sequences too. Twice is allowed. */
   dispose(): void {
-    this.#scope.dispose();
+    this.#loaded.scope.dispose();
   }
 
   /** Gives all memory back. */

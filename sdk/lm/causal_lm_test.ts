@@ -5,7 +5,6 @@ import { describe, test } from "node:test";
 import { createDevice } from "../device/core_device.ts";
 import { WeightsError } from "../device/errors.ts";
 import { openReference } from "../device/reference/mod.ts";
-import type { Tensor } from "../device/tensor.ts";
 import type { Planner } from "../methods/planner.ts";
 import { streaming } from "../methods/streaming.ts";
 import { assertEquals, assertRejects, assertThrows } from "../testing/assert.ts";
@@ -14,6 +13,7 @@ import { memoryFiles, type WeightFiles } from "../weights/source.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import { ggufOf } from "./_test_gguf.ts";
 import { filesOf, testModel } from "./_test_model.ts";
+import { assertClose, take } from "./_test_values.ts";
 import { CausalLM, type CausalLMOptions } from "./causal_lm.ts";
 import type { Heads } from "./decoder.ts";
 import type { Sequence } from "./language_model.ts";
@@ -27,12 +27,6 @@ const load = (
   files: WeightFiles = filesOf(MODEL).files,
 ): Promise<CausalLM> => CausalLM.load(files, { device, ...options });
 
-async function take(tensor: Tensor): Promise<Float32Array> {
-  const values = await tensor.read();
-  tensor.dispose();
-  return values;
-}
-
 async function step(
   lm: CausalLM,
   sequences: readonly Sequence[],
@@ -44,12 +38,6 @@ async function step(
   } finally {
     tensor.dispose();
   }
-}
-
-function assertClose(actual: Float32Array, expected: Float32Array): void {
-  assertEquals(actual.length, expected.length);
-  const error = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
-  assertEquals(error < 1e-4, true, `differs by ${error}`);
 }
 
 describe("CausalLM.step()", () => {

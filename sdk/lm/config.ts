@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { choice, flag, group, isValues, positive, whole, wrong } from "./_config_values.ts";
+import { isRecord } from "../weights/_safetensors_header.ts";
+import { choice, flag, group, positive, whole, wrong } from "./_config_values.ts";
 import type { JsonObject } from "./read_json.ts";
 
 /** Families of decoders that can run. */
@@ -91,7 +92,7 @@ export interface DecoderConfig {
 export function readConfig(values: JsonObject): DecoderConfig {
   const family = choice(values, "model_type", FAMILIES);
   choice(values, "hidden_act", ["silu", "swish"], "silu");
-  if (isValues(values["quantization_config"])) {
+  if (isRecord(values["quantization_config"])) {
     throw wrong(
       RangeError,
       "quantization_config",

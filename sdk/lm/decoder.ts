@@ -183,7 +183,7 @@ export function logitsOf(d: Device, { weights }: Decoder, x: Tensor): Tensor {
  * @param index The layer.
  * @param x The residual stream [sequences, hidden].
  * @param positions Where each token stands.
- * @param from The layer whose input `x` is: its normalisation is used, as the offloading of Double Sparsity does. @default `index`
+ * @param from The layer whose input `x` is: its normalisation is used, as the offloading of Double Sparsity does.
  * @returns [heads, 1, headDim] for each.
  */
 export function queriesOf(
@@ -192,7 +192,7 @@ export function queriesOf(
   index: number,
   x: Tensor,
   positions: readonly number[],
-  from: number = index,
+  from: number,
 ): Tensor[] {
   const { heads, headDim, eps } = decoder.config;
   const { qkv, qNorm } = decoder.weights.layers[index]!;

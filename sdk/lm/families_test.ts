@@ -7,6 +7,7 @@ import { assertEquals } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
 import { filesOf, type RawConfig, type TensorChoice, testModel } from "./_test_model.ts";
 import { oracle } from "./_test_oracle.ts";
+import { largest, take } from "./_test_values.ts";
 import { CausalLM } from "./causal_lm.ts";
 
 const DEVICES = {
@@ -87,17 +88,6 @@ const CASES: readonly Case[] = [
   { name: "mistral with a window", config: { model_type: "mistral", sliding_window: 6 } },
   { name: "mistral with a window of one token", config: { model_type: "mistral", sliding_window: 1 } },
 ];
-
-async function take(tensor: Tensor): Promise<number[]> {
-  const values = await tensor.read();
-  tensor.dispose();
-  return [...values];
-}
-
-function largest(actual: readonly number[], expected: readonly number[]): number {
-  assertEquals(actual.length, expected.length);
-  return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
-}
 
 for (const [title, device] of Object.entries(DEVICES)) {
   describe(`CausalLM on ${title}`, () => {

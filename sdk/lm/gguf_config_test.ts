@@ -3,7 +3,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "../testing/ass
 import { ARRAY, array, entry, F32, f32, STRING, text, U32, u32 } from "../weights/_gguf_test_file.ts";
 import { openGguf } from "../weights/gguf.ts";
 import { ggufOf, type GgufTestOptions, perLayer } from "./_test_gguf.ts";
-import { testModel } from "./_test_model.ts";
+import { testModel, TINY_DECODER } from "./_test_model.ts";
 import type { DecoderConfig } from "./config.ts";
 import { ggufConfig } from "./gguf_config.ts";
 
@@ -16,21 +16,8 @@ describe("ggufConfig()", () => {
     const token = (name: string, id: number) => entry(`tokenizer.ggml.${name}_token_id`, U32, u32(id));
     const config = await configOf({ entries: [token("bos", 1), token("eos", 2), token("eot", 3)] });
     assertEquals({ ...config, eps: Math.fround(config.eps) }, {
-      family: "llama",
-      vocabSize: 40,
-      hiddenSize: 32,
-      intermediateSize: 48,
-      layers: 2,
-      heads: 4,
-      kvHeads: 2,
-      headDim: 8,
+      ...TINY_DECODER,
       eps: Math.fround(1e-5),
-      contextLength: 1024,
-      rope: { theta: 10000, scaling: { type: "default" } },
-      windows: [undefined, undefined],
-      biases: { qkv: false, o: false, mlp: false },
-      qkNorm: false,
-      tied: false,
       bosId: 1,
       eosIds: [2, 3],
     });

@@ -9,6 +9,7 @@ import { readSafetensors } from "../weights/safetensors.ts";
 import { ggufOf, type GgufTestOptions, type GgufTestType } from "./_test_gguf.ts";
 import { type RawConfig, type TensorChoice, type TestArray, testModel, TINY } from "./_test_model.ts";
 import { oracle } from "./_test_oracle.ts";
+import { largest, take } from "./_test_values.ts";
 import { CausalLM } from "./causal_lm.ts";
 import { readConfig } from "./config.ts";
 import { ropeFrequencies } from "./rope_frequencies.ts";
@@ -18,15 +19,7 @@ const IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35, 8, 9, 7, 9];
 
 async function logits(bytes: Uint8Array, ids: ArrayLike<number>): Promise<Float32Array> {
   using lm = await CausalLM.load(bytes, { device });
-  const found = await lm.logits(ids);
-  const values = await found.read();
-  found.dispose();
-  return values;
-}
-
-function largest(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assertEquals(actual.length, expected.length);
-  return Array.from(expected).reduce((most, value, i) => Math.max(most, Math.abs(value - actual[i]!)), 0);
+  return await take(await lm.logits(ids));
 }
 
 interface Case extends TensorChoice, GgufTestOptions {

@@ -38,14 +38,8 @@ export async function ggufTokenizer(metadata: GgufMetadata): Promise<Tokenizer |
   return json && await makeTokenizer(json, "of the GGUF file");
 }
 
-/**
- * Writes the vocabulary of a GGUF file as a `tokenizer.json` would have it.
- *
- * @param metadata What the file says.
- * @returns The contents of the file; nothing if there is no vocabulary.
- * @throws WeightsError if the vocabulary is incomplete, or of a kind that cannot be used.
- */
-export function ggufTokenizerJson(metadata: GgufMetadata): JsonObject | undefined {
+/** The vocabulary as a `tokenizer.json` would have it; nothing if there is none. */
+function ggufTokenizerJson(metadata: GgufMetadata): JsonObject | undefined {
   const kind = metadata.text("tokenizer.ggml.model");
   if (kind === undefined || kind === "none" || kind === "no_vocab") return undefined;
   if (kind !== "gpt2" && kind !== "llama") {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isRecord } from "../weights/_safetensors_header.ts";
 import { readExactly, type WeightFiles } from "../weights/source.ts";
 
 /** What a JSON file has at its top. */
@@ -58,6 +59,6 @@ export async function readJson(files: WeightFiles, name: string): Promise<JsonOb
       });
     }
   })();
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (isRecord(value)) return value;
   throw new SyntaxError(`Cannot read "${name}": expected an object at the top`);
 }

@@ -89,6 +89,11 @@ export interface Case<Options> {
   readonly options: Partial<Options>;
 }
 
+/** The sizes of a case by name. */
+export function sizesOf([heads, kvHeads, lq, lk, headDim]: Case<object>["sizes"]): HeadSizes {
+  return { heads, kvHeads, lq, lk, headDim };
+}
+
 /** Asserts that a planner's output on random heads is that of dense attention. */
 export async function assertDense(device: Device, planner: Planner): Promise<void> {
   using d = device.scope();

@@ -54,12 +54,12 @@ export function videoBlocks(
 }
 
 /** Sparsity of heads that gain most, of the others, and of those that gain least. */
-export function adaSpaLevels(sparsity: number): { high: number; base: number; low: number } {
+function adaSpaLevels(sparsity: number): { high: number; base: number; low: number } {
   return { high: (1 + sparsity) / 2, base: sparsity, low: Math.max(0, (3 * sparsity - 1) / 2) };
 }
 
 /** Of so many blocks how many a row keeps. */
-export function adaSpaKeep(sparsity: number, blocks: number): number {
+function adaSpaKeep(sparsity: number, blocks: number): number {
   // In float64 (1 - 0.7) * 10 is a little more than 3.
   return Math.max(1, Math.min(blocks, Math.ceil((1 - sparsity) * blocks - 1e-9)));
 }

@@ -11,13 +11,11 @@ import {
   maskOf,
   queries,
   randomHeads,
+  sizesOf,
 } from "./_test_heads.ts";
 import { largest, massOf } from "./_vision_test_maps.ts";
 import { adaSpa, type AdaSpaOptions } from "./ada_spa.ts";
 import { adaSpaSchedule } from "./ada_spa_schedule.ts";
-
-type Sizes = readonly [number, number, number, number, number];
-const sizes = ([heads, kvHeads, lq, lk, headDim]: Sizes) => ({ heads, kvHeads, lq, lk, headDim });
 
 const CASES: readonly Case<AdaSpaOptions>[] = [
   { title: "there is no text", sizes: [4, 4, 64, 64, 5], options: { blockSize: 8, sparsity: 0.7 } },
@@ -95,7 +93,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
     for (const { title, sizes: shape, options } of CASES) {
       test(`shows the blocks of its description when ${title}`, async () => {
         const all = { ...adaSpa.defaults, ...options };
-        const sample = randomHeads(random(shape[2] + shape[0]), sizes(shape));
+        const sample = randomHeads(random(shape[2] + shape[0]), sizesOf(shape));
         const expected = expectedBlocks(sample, all, massOf(sample, all.blockSize));
         assertMask(
           await maskOf(device, adaSpa(options), sample),
@@ -107,7 +105,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
 
     test("a search by another step's log-sum-exp weighs rows by it", async () => {
       const options = { ...adaSpa.defaults, blockSize: 8, sparsity: 0.6, goodRecall: 0.5 };
-      const sample = randomHeads(random(5), sizes([4, 2, 48, 48, 4]));
+      const sample = randomHeads(random(5), sizesOf([4, 2, 48, 48, 4]));
       const sums = random(6).normals(4 * 48);
       using d = device.scope();
       const method = adaSpa(options);
@@ -122,7 +120,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
     });
 
     test("heads of equal recall are told apart by their number", async () => {
-      const one = randomHeads(random(2), sizes([1, 1, 40, 40, 4]));
+      const one = randomHeads(random(2), sizesOf([1, 1, 40, 40, 4]));
       const [q, k] = [one.q, one.k].map((x) => Float32Array.from([...x, ...x, ...x, ...x]));
       const sample = { ...one, heads: 4, kvHeads: 4, q: q!, k: k! };
       using d = device.scope();
@@ -133,7 +131,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
     });
 
     test("its plan stays valid when a frame is not numbers", async () => {
-      const sample = randomHeads(random(8), sizes([4, 2, 60, 60, 4]));
+      const sample = randomHeads(random(8), sizesOf([4, 2, 60, 60, 4]));
       sample.k.fill(NaN, 40, 80);
       sample.q.fill(NaN, 40, 80);
       await maskOf(device, adaSpa({ blockSize: 8, textLen: 5 }), sample);
@@ -147,7 +145,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
         const method = adaSpa(options);
         using session = method.session(d);
         const kinds = adaSpaSchedule(6, options.searchSteps);
-        const parts = Array.from({ length: 6 }, (_, i) => randomHeads(random(i), sizes([4, 2, 48, 48, 4])));
+        const parts = Array.from({ length: 6 }, (_, i) => randomHeads(random(i), sizesOf([4, 2, 48, 48, 4])));
         const given: string[] = [];
         let lse = d.empty([0]);
         let plan = undefined;

@@ -6,6 +6,7 @@
 import type { Device } from "../device/device.ts";
 import { gather } from "../device/ops/gather.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { listTable } from "./scores.ts";
 
 /** How queries and keys are cut. */
 export interface BlockGrid {
@@ -61,10 +62,7 @@ export function blockTiles(
       return list;
     })
   );
-  const room = lists.reduce((most, list) => Math.max(most, list.length), 0);
-  const data = new Int32Array(lists.length * room).fill(-1);
-  lists.forEach((list, at) => data.set(list, at * room));
-  const tiles = d.tensor(data, [distinct.length, blocks, room]);
+  const tiles = listTable(d, [distinct.length, blocks], lists);
   if (distinct.length <= 1) return tiles;
   const indices = Int32Array.from(keys, (key) => distinct.indexOf(key));
   return gather(d, tiles, d.tensor(indices, [keys.length]));

@@ -124,7 +124,7 @@ export async function calibrateDoubleSparsity(
 }
 
 /** Channels of every head by descending score; the lower first among equals. */
-export function rank(scores: Float64Array, headDim: number): number[][] {
+function rank(scores: Float64Array, headDim: number): number[][] {
   return Array.from({ length: scores.length / headDim }, (_, h) => {
     const own = scores.subarray(h * headDim, (h + 1) * headDim);
     return Array.from(own.keys()).sort((a, b) => own[b]! - own[a]!);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "./profile_fields.ts";
 
 /** What channels are ranked by: mean |q|, mean |k| or mean |q k| over tokens. */
 export type ChannelSource = "q" | "k" | "qk";
@@ -57,7 +58,7 @@ export function layersOf(profile: DoubleSparsityProfile): number {
  * @throws SyntaxError if the text is not JSON, TypeError if it holds no lists of channels, RangeError if a list names a channel twice or one below 0.
  */
 export function parseDoubleSparsityProfile(json: unknown): DoubleSparsityProfile {
-  const value: unknown = typeof json === "string" ? parseJson(json) : json;
+  const value = parseJson("this profile of doubleSparsity", json);
   if (value === null || typeof value !== "object") {
     throw new TypeError("Cannot use this profile of doubleSparsity: it is not an object of lists by layer");
   }
@@ -132,14 +133,6 @@ export function permuteInterleaved(profile: DoubleSparsityProfile, headDim: numb
   return Object.fromEntries(
     Object.entries(profile).map(([key, rows]) => [key, rows.map((row) => row.map(moved))]),
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError("Cannot use this profile of doubleSparsity: it is not JSON", { cause });
-  }
 }
 
 function readRows(key: string, rows: unknown): number[][] {

@@ -7,7 +7,7 @@ import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { type FrameRun, framesOfBlocks, isFull, seesFrame, tileKind } from "./efficient_vdit_frames.ts";
 import type { Draft } from "./planner.ts";
-import { table } from "./scores.ts";
+import { listTable, table } from "./scores.ts";
 import { type VideoLayout, videoLength } from "./video_layout.ts";
 
 /** Largest block that is chosen. */
@@ -41,14 +41,10 @@ export function draftFrames(d: Device, layout: VideoLayout, k: number, blockSize
   const lists = blocks.map((rows) =>
     [...blocks.keys()].filter((n) => tileKind(sees, rows, blocks[n]!) !== "none")
   );
-  const room = lists.reduce((most, list) => Math.max(most, list.length), 0);
-  const tiles = table(d, [1, blocks.length, room], (i) => {
-    const tile = lists[Math.floor(i / room)]![i % room];
-    return tile === undefined ? -1 : tile * blockSize;
-  });
+  const tiles = listTable(d, [1, blocks.length], lists.map((list) => list.map((n) => n * blockSize)));
   const order = textLast ? table(d, [1, length], (i) => (i + text) % length) : undefined;
   const cut = blocks.some((rows) => rows.length > 1);
-  const bits = cut ? bitsOf(d, blocks, lists, room, blockSize, sees) : undefined;
+  const bits = cut ? bitsOf(d, blocks, lists, tiles.shape[2]!, blockSize, sees) : undefined;
   return { blockQ: blockSize, tileK: blockSize, parts: { tiles, bits, qOrder: order, kOrder: order } };
 }
 

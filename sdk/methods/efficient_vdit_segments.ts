@@ -86,7 +86,7 @@ export function jumpFactors(
  * @param z Noisy samples [n, ...].
  * @param xHat What the model takes for the clean samples, of the same shape.
  * @param times Of every sample its time t; one number for all.
- * @param options The schedule, and the segments or the times `to` go to.
+ * @param options The schedule and the segments.
  * @returns [n, ...]: the samples at the lower ends of their segments.
  * @throws RangeError if shapes or times do not fit.
  */

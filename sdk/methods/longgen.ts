@@ -6,7 +6,7 @@
 import { checkWhole } from "./_check_whole.ts";
 import { fixedSelection } from "./fixed_selection.ts";
 import { type Method, method, type Planner, planner } from "./planner.ts";
-import { table } from "./scores.ts";
+import { listTable } from "./scores.ts";
 import type { Selector } from "./selector.ts";
 import { type BlockPattern, checkStrided, draftBlocks, type Heads, seesBlock, shifts } from "./strided.ts";
 
@@ -123,9 +123,7 @@ export const longgen: Method<LonggenOptions, Planner & Selector> & LonggenTools 
             const blocks = Array.from({ length: block + 1 }, (_, j) => j);
             const lists = shiftOf.map((shift) => blocks.filter((j) => seesBlock(pattern, shift, block, j)));
             if (lists.every(({ length }) => length > block)) return undefined;
-            const room = Math.max(...lists.map(({ length }) => length));
-            const list = table(d, [heads, room], (i) => lists[Math.floor(i / room)]![i % room] ?? -1);
-            return { list, step: blockSize };
+            return { list: listTable(d, [heads], lists), step: blockSize };
           },
         });
       },

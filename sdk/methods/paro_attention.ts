@@ -19,7 +19,7 @@ import {
 } from "./paro_attention_profile.ts";
 import { type Method, method, planner } from "./planner.ts";
 import type { Samples } from "./samples.ts";
-import { table } from "./scores.ts";
+import { listTable } from "./scores.ts";
 
 /** Options of {@linkcode paroAttention}. */
 export interface ParoAttentionOptions {
@@ -89,12 +89,9 @@ function tilesOf(d: Device, masks: readonly Uint8Array[], n: number, blockSize: 
   const lists = masks.flatMap((mask) =>
     Array.from(
       { length: n },
-      (_, row) => [...Array(n).keys()].filter((column) => mask[row * n + column] === 1),
+      (_, row) =>
+        [...Array(n).keys()].filter((column) => mask[row * n + column] === 1).map((tile) => tile * blockSize),
     )
   );
-  const room = lists.reduce((most, list) => Math.max(most, list.length), 0);
-  return table(d, [masks.length, n, room], (i) => {
-    const tile = lists[Math.floor(i / room)]![i % room];
-    return tile === undefined ? -1 : tile * blockSize;
-  });
+  return listTable(d, [masks.length, n], lists);
 }

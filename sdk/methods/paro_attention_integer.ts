@@ -126,7 +126,7 @@ export function paroIntegerAttention(
 }
 
 /** Tokens that share a scale of queries: half a block. */
-export function halfBlock(blockSize: number): number {
+function halfBlock(blockSize: number): number {
   return Math.max(1, blockSize >> 1);
 }
 
@@ -225,13 +225,12 @@ export function integerAttention(
         const raw = unary(c, "exp", binary(c, "sub", visible, now, ROWS));
         const weights = mul(c, raw, seen, ROWS);
         const codes = rounded(c, mul(c, weights, full(c, [1], most)), bits);
-        const grouped = reshape(c, codes, [kvHeads, heads / kvHeads * length, end - begin]);
-        const values = headScores(c, grouped, slice(c, v.codes, 2, begin, end), 1);
+        const values = headScores(c, codes, slice(c, v.codes, 2, begin, end), 1);
         const fade = unary(c, "exp", binary(c, "sub", top, now));
         return {
           top: now,
           total: add(c, mul(c, total, fade), reduce(c, "sum", weights)),
-          mixed: add(c, mul(c, mixed, fade, ROWS), reshape(c, values, [heads, length, width])),
+          mixed: add(c, mul(c, mixed, fade, ROWS), values),
         };
       });
       for (const old of [top, total, mixed]) old.dispose();

@@ -45,7 +45,7 @@ export function paroBlocks({ dims, textLen, blockSize }: ParoHeader): number {
 }
 
 /** Bytes of the mask of one head. */
-export function paroMaskBytes(header: ParoHeader): number {
+function paroMaskBytes(header: ParoHeader): number {
   return Math.ceil(paroBlocks(header) ** 2 / 8);
 }
 

@@ -19,7 +19,7 @@ export interface Fields {
  * @throws SyntaxError if the text is not JSON, TypeError if it is not an object, RangeError if its `version` is given and not 1.
  */
 export function readFields(what: string, json: unknown): Fields {
-  const value: unknown = typeof json === "string" ? parse(what, json) : json;
+  const value = parseJson(what, json);
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     throw new TypeError(`Cannot use ${what}: it is not an object of named fields`);
   }
@@ -77,9 +77,10 @@ export function finite(what: string, where: string, value: unknown): number {
   throw new TypeError(`Cannot use ${what}: "${where}" is ${JSON.stringify(value)}, expected a number`);
 }
 
-function parse(what: string, text: string): unknown {
+/** What a text of JSON holds; anything else as it is. */
+export function parseJson(what: string, json: unknown): unknown {
   try {
-    return JSON.parse(text);
+    return typeof json === "string" ? JSON.parse(json) : json;
   } catch (cause) {
     throw new SyntaxError(`Cannot use ${what}: it is not JSON`, { cause });
   }

@@ -49,6 +49,18 @@ export function flagTable(
   return d.tensor(flags, [1, rows, cols]);
 }
 
+/** Lists of different lengths, each filled up with -1: i32 [...shape, longest list]. */
+export function listTable(
+  d: Device,
+  shape: readonly number[],
+  lists: readonly (readonly number[])[],
+): Tensor {
+  const room = lists.reduce((most, list) => Math.max(most, list.length), 0);
+  const data = new Int32Array(lists.length * room).fill(-1);
+  lists.forEach((list, at) => data.set(list, at * room));
+  return d.tensor(data, [...shape, room]);
+}
+
 /** An i32 tensor of computed entries. */
 export function table(d: Device, shape: readonly number[], entry: (i: number) => number): Tensor {
   const size = shape.reduce((all, n) => all * n, 1);

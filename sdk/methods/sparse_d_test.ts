@@ -2,13 +2,19 @@ import { describe, test } from "node:test";
 import { attention } from "../attention/attention.ts";
 import { assert, assertEquals, assertThrows } from "../testing/assert.ts";
 import { random } from "../testing/random.ts";
-import { assertMask, type Case, DEVICES, keys, maskOf, queries, randomHeads } from "./_test_heads.ts";
+import {
+  assertMask,
+  type Case,
+  DEVICES,
+  keys,
+  maskOf,
+  queries,
+  randomHeads,
+  sizesOf,
+} from "./_test_heads.ts";
 import { largest, lseOf, massOf } from "./_vision_test_maps.ts";
 import { sparseD, type SparseDOptions } from "./sparse_d.ts";
 import { sparseDCounts } from "./sparse_d_plan.ts";
-
-type Sizes = readonly [number, number, number, number, number];
-const sizes = ([heads, kvHeads, lq, lk, headDim]: Sizes) => ({ heads, kvHeads, lq, lk, headDim });
 
 const CASES: readonly Case<SparseDOptions>[] = [
   { title: "the last block is short", sizes: [4, 2, 61, 61, 5], options: { blockSize: 8, genLen: 20 } },
@@ -42,7 +48,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
       test(`shows the blocks of its description when ${title}`, async () => {
         const all = { ...sparseD.defaults, ...options };
         const { blockSize } = all;
-        const sample = randomHeads(random(shape[2]), sizes(shape));
+        const sample = randomHeads(random(shape[2]), sizesOf(shape));
         const mask = await maskOf(device, sparseD(options), sample);
         const { firstGenerated: g, keepAll, keepGenerated } = sparseDCounts(sample.lk, all);
         const from = g * blockSize;
@@ -59,14 +65,14 @@ for (const [title, device] of Object.entries(DEVICES)) {
     }
 
     test("keeps the first blocks when all scores are equal", async () => {
-      const sample = { ...sizes([1, 1, 32, 32, 2]), q: new Float32Array(64), k: new Float32Array(64) };
+      const sample = { ...sizesOf([1, 1, 32, 32, 2]), q: new Float32Array(64), k: new Float32Array(64) };
       const mask = await maskOf(device, sparseD({ blockSize: 4, select: 0.3, genLen: 16 }), sample);
       // 3 of 8 blocks of all, and 2 of the 4 generated ones.
       assertMask(mask, sample, (_h, _i, j) => Number([0, 1, 2, 4, 5].includes(Math.floor(j / 4))));
     });
 
     test("its plan stays valid when keys are not numbers", async () => {
-      const sample = randomHeads(random(8), sizes([2, 1, 40, 40, 4]));
+      const sample = randomHeads(random(8), sizesOf([2, 1, 40, 40, 4]));
       sample.k.fill(NaN, 0, 20);
       sample.k[60] = Infinity;
       await maskOf(device, sparseD({ blockSize: 8, genLen: 16 }), sample);
@@ -78,7 +84,7 @@ for (const [title, device] of Object.entries(DEVICES)) {
         using d = device.scope();
         const method = sparseD({ blockSize: 8, genLen: 16, steps: 6, skip: 0.2 });
         using session = method.session(d);
-        const layers = [1, 2].map((seed) => randomHeads(random(seed), sizes([2, 2, 48, 48, 4])));
+        const layers = [1, 2].map((seed) => randomHeads(random(seed), sizesOf([2, 2, 48, 48, 4])));
         const kinds: string[] = [];
         for (let step = 0; step < 6; step++) {
           for (const [layer, sample] of layers.entries()) {

@@ -53,7 +53,6 @@ export interface SparseVditCalibrateOptions {
 interface Sum {
   readonly heads: number;
   readonly mass: Float64Array;
-  maps: number;
   readonly steps: Map<number, { readonly error: Float64Array; count: number }>;
 }
 
@@ -81,7 +80,6 @@ export async function calibrateSparseVdit(
     await device.flush(signal);
     const sum = sumOf(layers, sample, geometry);
     add(sum.mass, await columnMass(device, sample, geometry.blockSize));
-    sum.maps++;
     if (options.cost === "measured") cost ??= await measureModes(device, sample, geometry);
   }
   const count = layers.size;
@@ -116,11 +114,10 @@ export async function calibrateSparseVdit(
   const epsilon = targetDensity === undefined
     ? options.epsilon ?? 1
     : epsilonFor(losses.flat(), geometry, targetDensity);
-  const { frames, tokensPerFrame, ...widths } = geometry;
-  const { blockSize, wDiagonal, wMulti, nStripe, text } = widths;
+  const { frames: F, tokensPerFrame: S, text, blockSize, wDiagonal, wMulti, nStripe } = geometry;
   return {
     version: 1,
-    ...{ F: frames, S: tokensPerFrame, text, blockSize, wDiagonal, wMulti, nStripe, lambda, epsilon },
+    ...{ F, S, text, blockSize, wDiagonal, wMulti, nStripe, lambda, epsilon },
     ...(cost && { cost: [...cost] }),
     layers: losses.map((loss, layer): SparseVditLayer => ({
       mode: chooseModes(loss, epsilon, geometry),
@@ -158,7 +155,7 @@ function sumOf(
   expectVideo("sparseVdit", geometry, { lq, lk: k.shape[1] ?? 0 });
   if (`${v.shape}` !== `${k.shape}`) fail(`"v" has shape [${v.shape}], expected [${k.shape}] as "k"`);
   const sum = layers.get(layer) ??
-    { heads, mass: new Float64Array(heads * blocksOf(geometry)), maps: 0, steps: new Map() };
+    { heads, mass: new Float64Array(heads * blocksOf(geometry)), steps: new Map() };
   if (sum.heads !== heads) fail(`layer ${layer} has samples with ${sum.heads} and with ${heads} query heads`);
   layers.set(layer, sum);
   return sum;

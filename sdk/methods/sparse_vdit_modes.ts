@@ -84,8 +84,9 @@ export function modeSparsity(geometry: SparseVditGeometry): number[] {
 }
 
 /** The token of every place in the order of mode 3: text, then place by place all frames. */
-export function placeMajor({ frames, tokensPerFrame, text }: VideoLayout): Int32Array<ArrayBuffer> {
-  return Int32Array.from({ length: text + frames * tokensPerFrame }, (_, i) => {
+export function placeMajor(layout: VideoLayout): Int32Array<ArrayBuffer> {
+  const { frames, tokensPerFrame, text } = layout;
+  return Int32Array.from({ length: videoLength(layout) }, (_, i) => {
     const at = i - text;
     return at < 0 ? i : text + (at % frames) * tokensPerFrame + Math.floor(at / frames);
   });

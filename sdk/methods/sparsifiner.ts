@@ -19,6 +19,7 @@ import { slice } from "../device/ops/slice.ts";
 import { topk } from "../device/ops/topk.ts";
 import { scoped } from "../device/scoped.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { checkWhole } from "./_check_whole.ts";
 import { maskBits } from "./mask_bits.ts";
 import { type Draft, type Method, method, type Note, planner, type Sizes } from "./planner.ts";
 import { table } from "./scores.ts";
@@ -156,7 +157,7 @@ function bitParts(d: Scope, bits: Tensor, tokens: number): PlanParts {
 }
 
 function check(options: SparsifinerOptions): readonly SparsifinerPredictor[] {
-  const { weights, attnKeepRate, coefTopk } = options;
+  const { weights, attnKeepRate } = options;
   const layers = weights instanceof SparsifinerPredictor ? [weights] : weights ?? [];
   if (layers.length === 0 || !layers.every((one) => one instanceof SparsifinerPredictor)) {
     throw new TypeError(
@@ -168,11 +169,7 @@ function check(options: SparsifinerOptions): readonly SparsifinerPredictor[] {
       `Cannot use sparsifiner: "attnKeepRate" is ${attnKeepRate}, expected a number above 0, at most 1`,
     );
   }
-  if (!(Number.isSafeInteger(coefTopk) && coefTopk >= 1)) {
-    throw new RangeError(
-      `Cannot use sparsifiner: "coefTopk" is ${coefTopk}, expected a whole number of at least 1`,
-    );
-  }
+  checkWhole("sparsifiner", options, { coefTopk: 1 });
   for (const name of ["coefThreshold", "scoreThreshold", "basisThreshold"] as const) {
     if (Number.isFinite(options[name]) && options[name] >= 0) continue;
     throw new RangeError(

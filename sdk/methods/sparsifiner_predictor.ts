@@ -104,7 +104,7 @@ export class SparsifinerPredictor {
    */
   static load(source: Uint8Array | SafetensorsFile, options: SparsifinerFile = {}): SparsifinerPredictor {
     const { tensors } = source instanceof Uint8Array ? readSafetensors(source) : source;
-    const { layer, prefix = layer === undefined ? "" : `blocks.${layer}.attn.mask_predictor.` } = options;
+    const prefix = prefixOf(options);
     const entries = mapRecord(SPARSIFINER_NAMES, (name): SafetensorsEntry => {
       const entry = tensors.get(prefix + name);
       if (entry) return entry;
@@ -131,10 +131,8 @@ export class SparsifinerPredictor {
   }
 
   /** A safetensors file that {@linkcode SparsifinerPredictor.load} reads with the same options. */
-  save(
-    { layer, prefix = layer === undefined ? "" : `blocks.${layer}.attn.mask_predictor.` }: SparsifinerFile =
-      {},
-  ): Uint8Array<ArrayBuffer> {
+  save(options: SparsifinerFile = {}): Uint8Array<ArrayBuffer> {
+    const prefix = prefixOf(options);
     const shapes = weightShapes(this.sizes);
     const tensors = new Map<string, SafetensorsEntry>();
     mapRecord(SPARSIFINER_NAMES, (name, key) => {
@@ -169,6 +167,12 @@ export class SparsifinerPredictor {
       `Cannot use the predictor: it is made for ${tokens} tokens and heads of ${headDim} columns, got "q" [${q.shape}] and "k" [${k.shape}]; images of another size need weights that are trained for it`,
     );
   }
+}
+
+function prefixOf(
+  { layer, prefix = layer === undefined ? "" : `blocks.${layer}.attn.mask_predictor.` }: SparsifinerFile,
+): string {
+  return prefix;
 }
 
 /** Shapes of the weights. */

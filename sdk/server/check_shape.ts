@@ -29,13 +29,22 @@ export function checkShape<T>(schema: v.GenericSchema<T>, body: unknown): T {
   const result = v.safeParse(schema, body, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
-  const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`)
-    .join("");
-  const param = path.slice(1, 81);
+  const param = pathOf(issue);
   throw new ApiError(
     400,
     "invalid_body",
     param ? `${quote(param)}: ${issue.message}` : `The body: ${issue.message}`,
     { ...(param && { param }) },
   );
+}
+
+/**
+ * Says where in a body an issue is.
+ *
+ * @param issue The issue.
+ * @returns Its path such as `rows[1].a`, shortened; "" for the body itself.
+ */
+export function pathOf({ path }: Pick<v.BaseIssue<unknown>, "path">): string {
+  const steps = path?.map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`) ?? [];
+  return steps.join("").slice(1, 81);
 }

@@ -38,7 +38,7 @@ export function wantsCsv(accept: string | undefined): boolean {
  * @param service Reads bodies.
  * @param c The request.
  * @param csv The reader.
- * @param options How it is read; the parameter that names it in refusals.
+ * @param options How it is read.
  * @returns The columns, and the number of rows.
  * @throws {ApiError} 400 if it does not parse, 413 if it is too large, 415 if it is compressed or in an encoding other than UTF-8.
  */

@@ -6,49 +6,10 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../testing/assert.ts";
+import { waitingClassifier } from "./_waiting_test_classifier.ts";
 import type { ErrorBody } from "./api_error.ts";
 import { createHandler } from "./create_handler.ts";
-import type { Cell, Label } from "./predict_request.ts";
 import type { PredictResponse } from "./routes/tabular.ts";
-import type { ForkedClassifier, ServedClassifier } from "./served_classifier.ts";
-
-interface Fake {
-  fits: { x: Record<string, Cell[]>; y: Label[] }[];
-  live: number;
-  classifier: ServedClassifier;
-}
-
-/** A classifier that answers class frequencies; `wait` holds `fit` back until it resolves or the signal aborts. */
-function fake(wait?: () => Promise<void>): Fake {
-  const self: Fake = { fits: [], live: 0, classifier: { device: { kind: "fake" }, fork } };
-  function fork(): ForkedClassifier {
-    let labels: Label[] = [];
-    self.live++;
-    return {
-      get classes(): Label[] {
-        return [...new Set(labels)].sort();
-      },
-      async fit(x, y, { signal }): Promise<void> {
-        self.fits.push({ x, y });
-        labels = y;
-        const aborted = new Promise<never>((_, reject) => {
-          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-        });
-        if (wait) await Promise.race([wait(), aborted]);
-      },
-      predictProba(x): Promise<number[][]> {
-        const row = this.classes.map((name) =>
-          labels.filter((label) => label === name).length / labels.length
-        );
-        return Promise.resolve((Object.values(x)[0] ?? []).map(() => row));
-      },
-      dispose(): void {
-        self.live--;
-      },
-    };
-  }
-  return self;
-}
 
 const TRAIN = [{ a: 1, b: "x", label: "yes" }, { a: 2, b: null, label: "no" }, { b: "y", label: "yes" }];
 const GOOD = { train: TRAIN, target: "label", rows: [{ a: 2, b: null }, { a: 3 }] };
@@ -71,7 +32,7 @@ async function refusal(response: Response, status: number): Promise<ErrorBody["e
 
 describe("POST /v1/tabular/predict", () => {
   test("predict answers with classes, labels, probabilities, model and timings", async () => {
-    const { classifier } = fake();
+    const { classifier } = waitingClassifier();
     const response = await createHandler({ classifier, model: "m" }).request(post(GOOD));
     assertEquals(response.status, 200);
     const body = await response.json() as PredictResponse;
@@ -83,7 +44,7 @@ describe("POST /v1/tabular/predict", () => {
   });
 
   test("predict learns columns without the target and reads absent keys as missing", async () => {
-    const self = fake();
+    const self = waitingClassifier();
     await createHandler(self).request(post(GOOD));
     assertEquals(self.fits, [{ x: { a: [1, 2, null], b: ["x", null, "y"] }, y: ["yes", "no", "yes"] }]);
     assertEquals(self.live, 0);
@@ -91,13 +52,15 @@ describe("POST /v1/tabular/predict", () => {
 
   test("predict keeps numbers and booleans as labels", async () => {
     const train = [{ a: 1, label: true }, { a: 2, label: true }];
-    const response = await createHandler(fake()).request(post({ train, target: "label", rows: [{ a: 1 }] }));
+    const response = await createHandler(waitingClassifier()).request(
+      post({ train, target: "label", rows: [{ a: 1 }] }),
+    );
     const { classes, predictions } = await response.json() as PredictResponse;
     assertEquals([classes, predictions[0]?.label], [["true"], true]);
   });
 
   test("predict treats names like __proto__ as plain columns", async () => {
-    const self = fake();
+    const self = waitingClassifier();
     const body =
       '{"train":[{"__proto__":1,"constructor":2,"label":"x"}],"target":"label","rows":[{"__proto__":3}]}';
     assertEquals((await createHandler(self).request(post(body))).status, 200);
@@ -148,7 +111,7 @@ describe("POST /v1/tabular/predict", () => {
   const limits = { trainRows: 10, rows: 10, columns: 3, classes: 3, bodyBytes: 250_000 };
   for (const [name, body, status, code, param] of bad) {
     test(`predict answers ${status} when ${name}`, async () => {
-      const self = fake();
+      const self = waitingClassifier();
       const error = await refusal(await createHandler({ ...self, limits }).request(post(body)), status);
       assertEquals([error.code, error.param], [code, param]);
       assert(error.message.length > 0 && error.message.length < 300);
@@ -165,17 +128,20 @@ describe("POST /v1/tabular/predict", () => {
       },
     });
     const request = post("", { body, duplex: "half" } as RequestInit);
-    await refusal(await createHandler({ ...fake(), limits }).request(request), 413);
+    await refusal(await createHandler({ ...waitingClassifier(), limits }).request(request), 413);
     assert(pulled < 20, `read ${pulled} chunks`);
   });
 
   test("predict answers 400 when the body is not UTF-8", async () => {
     const request = post("", { body: Uint8Array.of(0x22, 0xff, 0x22) });
-    assertEquals((await refusal(await createHandler(fake()).request(request), 400)).code, "invalid_json");
+    assertEquals(
+      (await refusal(await createHandler(waitingClassifier()).request(request), 400)).code,
+      "invalid_json",
+    );
   });
 
   test("predict answers 415 when the content is not JSON", async () => {
-    const app = createHandler(fake());
+    const app = createHandler(waitingClassifier());
     for (const type of ["text/plain", "application/jsonl", ""]) {
       await refusal(await app.request(post(GOOD, { headers: { "content-type": type } })), 415);
     }
@@ -188,7 +154,7 @@ describe("POST /v1/tabular/predict", () => {
   });
 
   test("predict answers 422 with the reason when the classifier refuses the table", async () => {
-    const self = fake(() => Promise.reject(new RangeError("Cannot fit: column 1 is infinite")));
+    const self = waitingClassifier(() => Promise.reject(new RangeError("Cannot fit: column 1 is infinite")));
     const error = await refusal(await createHandler(self).request(post(GOOD)), 422);
     assertEquals([error.code, error.message], ["invalid_table", "Cannot fit: column 1 is infinite"]);
     assertEquals(self.live, 0);
@@ -197,7 +163,7 @@ describe("POST /v1/tabular/predict", () => {
   test("predict answers 500 without details when the classifier fails", async () => {
     const failure = new TypeError("undefined is not a function");
     const seen: unknown[] = [];
-    const self = fake(() => Promise.reject(failure));
+    const self = waitingClassifier(() => Promise.reject(failure));
     const app = createHandler({ ...self, onError: (error) => seen.push(error) });
     const error = await refusal(await app.request(post(GOOD)), 500);
     assertEquals([error.code, error.message.includes("undefined")], ["internal_error", false]);
@@ -206,7 +172,7 @@ describe("POST /v1/tabular/predict", () => {
   });
 
   test("predict stops and frees the context when the client goes away", async () => {
-    const self = fake(() => new Promise(() => {}));
+    const self = waitingClassifier(() => new Promise(() => {}));
     const controller = new AbortController();
     const pending = createHandler(self).request(post(GOOD, { signal: controller.signal }));
     while (self.fits.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -216,7 +182,7 @@ describe("POST /v1/tabular/predict", () => {
   });
 
   test("predict answers 503 when it takes too long", async () => {
-    const self = fake(() => new Promise(() => {}));
+    const self = waitingClassifier(() => new Promise(() => {}));
     const response = await createHandler({ ...self, limits: { timeoutMs: 20 } }).request(post(GOOD));
     assertEquals((await refusal(response, 503)).code, "timeout");
     assertEquals(self.live, 0);
@@ -224,7 +190,7 @@ describe("POST /v1/tabular/predict", () => {
 
   test("predict computes requests one at a time and turns away those beyond the queue", async () => {
     const gates: (() => void)[] = [];
-    const self = fake(() => new Promise((resolve) => gates.push(resolve)));
+    const self = waitingClassifier(() => new Promise<void>((resolve) => gates.push(resolve)));
     const app = createHandler({ ...self, limits: { waiting: 1 } });
     const first = app.request(post(GOOD));
     const second = app.request(post(GOOD));
@@ -244,7 +210,7 @@ describe("POST /v1/tabular/predict", () => {
 
 describe("other paths", () => {
   test("health answers with the model and the device", async () => {
-    const response = await createHandler(fake()).request("/health");
+    const response = await createHandler(waitingClassifier()).request("/health");
     assertEquals([response.status, await response.json()], [200, {
       status: "ok",
       model: "orion-msp",
@@ -253,12 +219,12 @@ describe("other paths", () => {
   });
 
   test("an unknown path answers 404", async () => {
-    const error = await refusal(await createHandler(fake()).request("/v1/nope"), 404);
+    const error = await refusal(await createHandler(waitingClassifier()).request("/v1/nope"), 404);
     assertStringIncludes(error.message, "/v1/nope");
   });
 
   test("a wrong method answers 405 with the methods allowed", async () => {
-    const app = createHandler(fake());
+    const app = createHandler(waitingClassifier());
     const get = await app.request("/v1/tabular/predict");
     assertEquals(get.headers.get("allow"), "POST, OPTIONS");
     await refusal(get, 405);
@@ -267,7 +233,7 @@ describe("other paths", () => {
   });
 
   test("createHandler() refuses limits that make no sense", () => {
-    assertThrows(() => createHandler({ ...fake(), limits: { rows: -1 } }), RangeError);
-    assertThrows(() => createHandler({ ...fake(), limits: { rows: NaN } }), RangeError);
+    assertThrows(() => createHandler({ ...waitingClassifier(), limits: { rows: -1 } }), RangeError);
+    assertThrows(() => createHandler({ ...waitingClassifier(), limits: { rows: NaN } }), RangeError);
   });
 });

@@ -1,9 +1,8 @@
 import { describe, test } from "node:test";
 import { assert, assertEquals, assertRejects } from "../testing/assert.ts";
+import { pause } from "./_events_test_routes.ts";
 import { eventually } from "./_raw_test_client.ts";
 import { eventStream, type EventStreamOptions } from "./event_stream.ts";
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Options for tests, and how often the stream ended or was cancelled. */
 function setUp(more: Partial<EventStreamOptions> = {}) {

@@ -15,8 +15,6 @@ import {
   trainTable,
 } from "./tables.ts";
 
-export type { Cell, Label } from "./tables.ts";
-
 /** A table to learn and a table to predict, column by column. */
 export interface PredictRequest {
   /** The features of the rows to learn. */

@@ -1,15 +1,9 @@
 import { describe, test } from "node:test";
 import { assertEquals, assertRejects } from "../testing/assert.ts";
 import { listen } from "./_listen_test_server.ts";
+import { SMALL_REQUEST } from "./_waiting_test_classifier.ts";
 import { createHandler } from "./create_handler.ts";
 import type { ForkedClassifier } from "./served_classifier.ts";
-
-const BODY = JSON.stringify({
-  train: [{ a: 1, label: "x" }, { a: 2, label: "y" }],
-  target: "label",
-  rows: [{ a: 1 }],
-});
-const REQUEST = { method: "POST", headers: { "content-type": "application/json" }, body: BODY };
 
 /** A classifier whose `fit` waits for a gate, and that tells when it starts and why it stops. */
 function gated(gate: Promise<void>) {
@@ -44,7 +38,7 @@ describe("the handler behind a real server", () => {
     const server = listen((request) => app.fetch(request));
     try {
       for (let i = 0; i < 3; i++) {
-        const response = await fetch(`${server.url}/v1/tabular/predict`, REQUEST);
+        const response = await fetch(`${server.url}/v1/tabular/predict`, SMALL_REQUEST);
         const { predictions } = await response.json();
         assertEquals([response.status, predictions[0].label], [200, "x"]);
       }
@@ -60,7 +54,7 @@ describe("the handler behind a real server", () => {
     const server = listen((request) => app.fetch(request));
     const client = new AbortController();
     try {
-      const pending = fetch(`${server.url}/v1/tabular/predict`, { ...REQUEST, signal: client.signal });
+      const pending = fetch(`${server.url}/v1/tabular/predict`, { ...SMALL_REQUEST, signal: client.signal });
       const refused = assertRejects(() => pending);
       await started;
       client.abort();
@@ -77,7 +71,7 @@ describe("the handler behind a real server", () => {
     const app = createHandler({ classifier });
     const server = listen((request) => app.fetch(request));
     try {
-      const pending = fetch(`${server.url}/v1/tabular/predict`, REQUEST);
+      const pending = fetch(`${server.url}/v1/tabular/predict`, SMALL_REQUEST);
       await started;
       const health = await fetch(`${server.url}/health`);
       assertEquals((await health.json()).status, "ok");

@@ -20,22 +20,6 @@ const MAX_NMSE = 1e-10;
 /** Largest single difference, relative to the largest magnitude of the result. */
 const MAX_DIFFERENCE = 1e-4;
 
-/** Contents of a tensor whatever its type. */
-export function readAny(tensor: Tensor): Promise<ArrayLike<number>> {
-  switch (tensor.dtype) {
-    case "f32":
-      return tensor.read();
-    case "f16":
-      return tensor.read("f16");
-    case "i32":
-      return tensor.read("i32");
-    case "u8":
-      return tensor.read("u8");
-    case "i8":
-      return tensor.read("i8");
-  }
-}
-
 /** Asserts that numbers agree: integers and infinities exactly, the rest within the bounds above. */
 export function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
   assertEquals(actual.length, expected.length, `${what}: length`);

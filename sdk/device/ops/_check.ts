@@ -59,6 +59,14 @@ export function expectSize(op: string, name: string, x: Tensor, size: number, wh
   );
 }
 
+/** Refuses a tensor with fewer elements. */
+export function expectRoom(op: string, name: string, x: Tensor, size: number): void {
+  if (x.size >= size) return;
+  throw new RangeError(
+    `Cannot run ${op}: "${name}" has shape [${x.shape}], expected at least ${size} elements`,
+  );
+}
+
 /** Refuses a tensor with fewer axes. */
 export function expectRank(op: string, name: string, x: Tensor, least: number, most = Infinity): void {
   if (x.shape.length >= least && x.shape.length <= most) return;

@@ -6,7 +6,7 @@
 import type { Device } from "../device.ts";
 import { type DType, FORM } from "../ops.ts";
 import type { Tensor } from "../tensor.ts";
-import { expectInt, expectRank, expectShape, use, useOptional } from "./_check.ts";
+import { expectInt, expectRank, expectRoom, expectShape, use, useOptional } from "./_check.ts";
 
 /**
  * How a row of headDim numbers is stored: as it is (`f32`, `f16`), as codes with a step and a smallest value (`int8`, `int4`: see
@@ -135,11 +135,4 @@ export function checkQuery(d: Device, op: string, q: Tensor, rows: KeyRows): num
 function expectMultiple(op: string, name: string, value: number, unit: number): void {
   if (value % unit === 0) return;
   throw new RangeError(`Cannot run ${op}: "${name}" is ${value}, expected a multiple of ${unit}`);
-}
-
-function expectRoom(op: string, name: string, x: Tensor, size: number): void {
-  if (x.size >= size) return;
-  throw new RangeError(
-    `Cannot run ${op}: "${name}" has shape [${x.shape}], expected at least ${size} elements`,
-  );
 }

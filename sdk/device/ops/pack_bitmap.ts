@@ -6,7 +6,7 @@
 import type { Device } from "../device.ts";
 import { DTYPE_CODE } from "../ops.ts";
 import type { Tensor } from "../tensor.ts";
-import { expectInt, expectRank, live, use } from "./_check.ts";
+import { expectInt, expectRank, expectRoom, live, use } from "./_check.ts";
 
 /** Where {@linkcode packBitmap} stores rows, and what it keeps of them. */
 export interface PackBitmapOptions {
@@ -67,9 +67,9 @@ export function packBitmap(d: Device, x: Tensor, options: PackBitmapOptions): vo
     );
   }
   if (x.size === 0) return;
-  expectRoom("packed", packed, heads * packedHead);
+  expectRoom(op, "packed", packed, heads * packedHead);
   const entries = tile0 + n * headDim / 64 + 1;
-  expectRoom("meta", meta, metaAt + (heads - 1) * metaHead + 3 * entries);
+  expectRoom(op, "meta", meta, metaAt + (heads - 1) * metaHead + 3 * entries);
   if (heads > 1) expectInt(op, "metaHead", metaHead, 3 * entries);
   d.submit({
     op,
@@ -86,11 +86,4 @@ export function packBitmap(d: Device, x: Tensor, options: PackBitmapOptions): vo
     kind: kind === "k" ? 0 : 1,
     xtype: DTYPE_CODE[x.dtype],
   });
-}
-
-function expectRoom(name: string, x: Tensor, size: number): void {
-  if (x.size >= size) return;
-  throw new RangeError(
-    `Cannot run packBitmap: "${name}" has shape [${x.shape}], expected at least ${size} elements`,
-  );
 }

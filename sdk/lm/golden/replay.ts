@@ -8,6 +8,7 @@ import type { Tensor } from "../../device/tensor.ts";
 import { type Check, compare, compareSelections, floats, integers } from "../../golden/check.ts";
 import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { memoryFiles } from "../../weights/source.ts";
+import { argmax } from "../_argmax.ts";
 import { CausalLM, type CausalLMOptions } from "../causal_lm.ts";
 
 /** Largest difference of logits and of the residual stream on a device that computes in float32. */
@@ -81,11 +82,4 @@ async function take(tensor: Tensor): Promise<Float32Array> {
   const values = await tensor.read();
   tensor.dispose();
   return values;
-}
-
-function argmax(values: Float32Array, row: number, columns: number): number {
-  const begin = row * columns;
-  let best = 0;
-  for (let i = 1; i < columns; i++) if (values[begin + i]! > values[begin + best]!) best = i;
-  return best;
 }

@@ -6,6 +6,7 @@
 import { concat } from "../../device/ops/concat.ts";
 import type { Tensor } from "../../device/tensor.ts";
 import { type Planner, planner } from "../../methods/planner.ts";
+import { argmax } from "../_argmax.ts";
 import type { LanguageModel } from "../language_model.ts";
 import type { RecallText } from "./tasks.ts";
 
@@ -61,7 +62,7 @@ export async function answerQuestions(
     }
     using scope = lm.device.scope();
     const values = await concat(scope, rows, 0).read();
-    const guesses = rows.map((_, i) => best(values, i * lm.config.vocabSize, lm.config.vocabSize));
+    const guesses = rows.map((_, i) => argmax(values, i, lm.config.vocabSize));
     let next = 0;
     const answers = questions.map(({ distance, answer }) => {
       const own = guesses.slice(next, next += answer.length);
@@ -72,10 +73,4 @@ export async function answerQuestions(
     sequence.dispose();
     for (const row of rows) row.dispose();
   }
-}
-
-function best(values: ArrayLike<number>, from: number, count: number): number {
-  let found = 0;
-  for (let i = 1; i < count; i++) if (values[from + i]! > values[from + found]!) found = i;
-  return found;
 }

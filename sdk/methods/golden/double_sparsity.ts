@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../../device/device.ts";
-import { type CachedRows, type Decoded, decodeRows } from "../../device/ops/cached_rows.ts";
+import { type Decoded, decodeRows } from "../../device/ops/cached_rows.ts";
 import { concat } from "../../device/ops/concat.ts";
 import { matmul } from "../../device/ops/matmul.ts";
 import { reshape } from "../../device/ops/reshape.ts";
@@ -18,6 +18,7 @@ import { doubleSparsity } from "../double_sparsity.ts";
 import { channelScores } from "../double_sparsity_calibrate.ts";
 import { type LabelBits, LabelCache } from "../double_sparsity_labels.ts";
 import { type DoubleSparsityProfile, labelChannels, profileKey } from "../double_sparsity_profile.ts";
+import { denseRows, queryRow } from "./dense_rows.ts";
 import { integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
 
 /** Scores below this are of tokens that a query does not see. */
@@ -73,7 +74,7 @@ async function replayLabels(
   const [actual, known]: [number[], number[]] = [[], []];
   const visible = new Uint8Array(expected.length);
   for (const [row, p] of positions.entries()) {
-    const scores = await labels.scores(d, queryOf(d, upload(d, file, "q"), row), p + 1).read();
+    const scores = await labels.scores(d, queryRow(d, upload(d, file, "q"), row), p + 1).read();
     scores.forEach((score, i) => {
       const [h, t] = [Math.floor(i / (p + 1)), i % (p + 1)];
       const at = (h * positions.length + row) * tokens + t;
@@ -102,7 +103,7 @@ async function replaySteps(
   profile: DoubleSparsityProfile,
 ): Promise<{ readonly checks: Check[]; readonly density: number }> {
   const { k, v, shape, positions, tokens, labelOptions } = open(d, file, params);
-  const { queryHeads, heads, headDim } = shape;
+  const { queryHeads, headDim } = shape;
   const q = upload(d, file, "q");
   const [own, foreseen] = ["x_cur", "x_prev"].map((name) =>
     projected(d, upload(d, file, name), upload(d, file, "wq"), positions, {
@@ -120,17 +121,11 @@ async function replaySteps(
   }).start(d, { ...shape, layer: 0 });
   selection.append(k);
 
-  const kHead = k.shape[1]! * headDim;
-  const attend = (query: Tensor, p: number, lists?: readonly (readonly number[])[]): Decoded => {
-    const rows: CachedRows = {
-      ...{ form: "f32", k, v, kvHeads: heads, headDim, kHead, vHead: kHead },
-      ...{ first: 0, rows: p + 1 },
-    };
-    return decodeRows(d, query, rows, {
+  const attend = (query: Tensor, p: number, lists?: readonly (readonly number[])[]): Decoded =>
+    decodeRows(d, query, denseRows(k, v, p + 1), {
       total: p + 1,
       ...(lists && { list: d.tensor(Int32Array.from(padded(lists, tokens + 1)), [queryHeads, tokens + 1]) }),
     });
-  };
   /** The tokens of every head, ascending. */
   const choose = async (query: Tensor, p: number): Promise<number[][]> => {
     const all = Array.from({ length: p + 1 }, (_, t) => t);
@@ -148,9 +143,9 @@ async function replaySteps(
   };
   let recall = 0;
   for (const [row, p] of positions.entries()) {
-    const query = queryOf(d, q, row);
+    const query = queryRow(d, q, row);
     const chosen = await choose(query, p);
-    const guessed = await choose(queryOf(d, foreseen, row), p);
+    const guessed = await choose(queryRow(d, foreseen, row), p);
     const [sparse, dense] = [attend(query, p, chosen), attend(query, p)];
     const ahead = attend(query, p, guessed.map((list) => list.includes(p) ? list : [...list, p]));
     outs.out.push(sparse.out);
@@ -191,11 +186,6 @@ function open(d: Device, file: SafetensorsFile, params: Params) {
   };
   const positions = params["q_positions"] as readonly number[];
   return { k, v, shape, positions, tokens: numberOf(params, "n_heavy"), labelOptions };
-}
-
-/** Query `row` of [Hq, n, D]: [Hq, D]. */
-function queryOf(d: Device, q: Tensor, row: number): Tensor {
-  return reshape(d, slice(d, q, 1, row, row + 1), [q.shape[0]!, q.shape[2]!]);
 }
 
 /** Queries [Hq, n, D] of inputs [n, M], rotated at their positions in the half-split layout. */

@@ -6,8 +6,6 @@
 import { attention } from "../../attention/attention.ts";
 import type { Plan } from "../../attention/plan.ts";
 import type { Device } from "../../device/device.ts";
-import { reshape } from "../../device/ops/reshape.ts";
-import { slice } from "../../device/ops/slice.ts";
 import type { Tensor } from "../../device/tensor.ts";
 import {
   type Check,
@@ -22,7 +20,7 @@ import { efficientVdit } from "../efficient_vdit.ts";
 import { frameTiles, referenceFrames, seesFrame } from "../efficient_vdit_frames.ts";
 import { efficientVditLayers } from "../efficient_vdit_profile.ts";
 import { segmentStep, segmentTarget } from "../efficient_vdit_segments.ts";
-import { integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
+import { integers, numberOf, type Params, type Replay, upload, uploadPart } from "./replay.ts";
 
 /** Everything in the file. */
 export const replayEfficientVdit: Replay = async (device, file, params) => {
@@ -31,8 +29,7 @@ export const replayEfficientVdit: Replay = async (device, file, params) => {
   const text = params["text"] === undefined ? 0 : numberOf(params, "text");
   const blockSize = numberOf(params, "block_size");
   const layers = shapeOf(file, "q")[0]!;
-  const one = (name: string, layer: number): Tensor =>
-    reshape(d, slice(d, upload(d, file, name), 0, layer, layer + 1), shapeOf(file, name).slice(1));
+  const one = (name: string, layer: number): Tensor => uploadPart(d, file, name, layer);
   const samples = Array.from(
     { length: layers },
     (_, layer) => ({ layer, q: one("q", layer), k: one("k", layer), v: one("v", layer) }),

@@ -5,15 +5,13 @@
  */
 import type { Device } from "../../device/device.ts";
 import { decodeRows } from "../../device/ops/cached_rows.ts";
-import { reshape } from "../../device/ops/reshape.ts";
-import { slice } from "../../device/ops/slice.ts";
 import type { Tensor } from "../../device/tensor.ts";
 import { type Check, compare, compareSelections } from "../../golden/check.ts";
 import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { longgen, type LonggenOptions } from "../longgen.ts";
 import { blockDensity, blockMask } from "./block_mask.ts";
 import { table } from "../scores.ts";
-import { denseRows } from "./dense_rows.ts";
+import { denseRows, queryRow } from "./dense_rows.ts";
 import { checkPlan, integers, numberOf, type Replay, upload } from "./replay.ts";
 
 /** Both variants, and the rules for the cache and for dense layers. */
@@ -77,7 +75,7 @@ async function replayStep(
   const [q, k, v] = [upload(d, file, "q"), upload(d, file, "k"), upload(d, file, "v")];
   const [queryHeads, total, headDim] = q.shape as [number, number, number];
   const [heads, { blockSize: page }] = [k.shape[0]!, options];
-  const last = (x: Tensor): Tensor => reshape(d, slice(d, x, 1, total - 1), [queryHeads, headDim]);
+  const last = (x: Tensor): Tensor => queryRow(d, x, total - 1);
   const [query, rows] = [last(q), denseRows(k, v)];
 
   using selection = longgen(options).start(d, { queryHeads, heads, headDim, layer: 0 });

@@ -23,7 +23,7 @@ import type { SafetensorsFile } from "../../weights/safetensors.ts";
 import { lserve, type LserveSelector } from "../lserve.ts";
 import { retrievalHeads } from "../lserve_heads.ts";
 import { keyExtremes, pageScores } from "../lserve_pages.ts";
-import { denseRows } from "./dense_rows.ts";
+import { denseRows, queryRow } from "./dense_rows.ts";
 import { integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
 
 /** Everything in the file. */
@@ -79,7 +79,7 @@ async function replayExtremes(d: Device, file: SafetensorsFile, params: Params):
   const history = slice(d, upload(d, file, "k"), 1, 0, numberOf(params, "history"));
   const extremes = keyExtremes(d, history, numberOf(params, "page_size") / perPage);
   const [, logical, width] = extremes.shape as [number, number, number];
-  const query = step(d, upload(d, file, "q"), 0);
+  const query = queryRow(d, upload(d, file, "q"), 0);
   const least = await slice(d, extremes, 2, width / 2).read();
   return [
     compare("kmax_first", await slice(d, extremes, 2, 0, width / 2).read(), floats(file, "kmax_first"), 1e-6),
@@ -134,7 +134,7 @@ async function replaySteps(
     const before = history + i;
     const rows = before + 1;
     selection.append(slice(d, k, 1, before, rows));
-    const query = step(d, q, i);
+    const query = queryRow(d, q, i);
     const choice = selection.choose(d, query, rows) ?? {};
     refreshed.push(Number(selection.refreshed));
     const lists = await choice.list?.read("i32") ?? new Int32Array();
@@ -196,9 +196,4 @@ async function replayCodes(
 function bitsOf(bits: number): 4 | 8 {
   if (bits === 4 || bits === 8) return bits;
   throw new RangeError(`Cannot replay the golden file: its parameter "kv_bits" is ${bits}, expected 4 or 8`);
-}
-
-/** Row i of every head: [heads, D]. */
-function step(d: Device, x: Tensor, i: number): Tensor {
-  return reshape(d, slice(d, x, 1, i, i + 1), [x.shape[0]!, x.shape[2]!]);
 }

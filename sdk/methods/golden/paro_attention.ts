@@ -5,8 +5,6 @@
  */
 import { attention } from "../../attention/attention.ts";
 import type { Device } from "../../device/device.ts";
-import { reshape } from "../../device/ops/reshape.ts";
-import { slice } from "../../device/ops/slice.ts";
 import type { Tensor } from "../../device/tensor.ts";
 import {
   type Check,
@@ -29,7 +27,7 @@ import {
   writeParoProfile,
 } from "../paro_attention_profile.ts";
 import { relativeError } from "./relative_error.ts";
-import { checkPlan, integers, numberOf, type Params, type Replay, upload } from "./replay.ts";
+import { checkPlan, integers, numberOf, type Params, type Replay, upload, uploadPart } from "./replay.ts";
 
 /** Metrics, orders, sums, masks, output, recall, quantised heads and their outputs. */
 export const replayParoAttention: Replay = async (device, file, params) => {
@@ -38,9 +36,7 @@ export const replayParoAttention: Replay = async (device, file, params) => {
   const dims: GridDims = [number("F"), number("H"), number("W")];
   const [steps, step, textLen] = [number("steps"), number("step"), number("text_len")];
   const samples = Array.from({ length: steps }, (_, t): ParoSample => {
-    const own = (name: string): Tensor =>
-      reshape(d, slice(d, upload(d, file, name), 0, t, t + 1), shapeOf(file, name).slice(1));
-    return { step: t, q: own("cal_q"), k: own("cal_k") };
+    return { step: t, q: uploadPart(d, file, "cal_q", t), k: uploadPart(d, file, "cal_k", t) };
   });
   let figures: ParoFigures | undefined;
   const sums: Float64Array[] = [];

@@ -29,6 +29,13 @@ export function upload(device: Device, file: SafetensorsFile, name: string): Ten
   return device.tensor(floats(file, name), shapeOf(file, name));
 }
 
+/** One entry of the first axis of such a tensor. */
+export function uploadPart(device: Device, file: SafetensorsFile, name: string, at: number): Tensor {
+  const [, ...shape] = shapeOf(file, name);
+  const size = shape.reduce((all, n) => all * n, 1);
+  return device.tensor(floats(file, name).slice(at * size, (at + 1) * size), shape);
+}
+
 /** A number of the parameters. */
 export function numberOf(params: Params, name: string): number {
   const value = params[name];

@@ -12,14 +12,12 @@ import {
   floats,
   shapeOf,
 } from "../../golden/check.ts";
-import { slice } from "../../device/ops/slice.ts";
-import { reshape } from "../../device/ops/reshape.ts";
 import { sparseVdit } from "../sparse_vdit.ts";
 import type { SparseVditSample } from "../sparse_vdit_calibrate.ts";
 import { keepsTile, modeSparsity, placeMajor } from "../sparse_vdit_modes.ts";
 import { headGroups } from "../sparse_vdit_profile.ts";
 import { relativeError } from "./relative_error.ts";
-import { checkPlan, integers, numberOf, type Replay, upload } from "./replay.ts";
+import { checkPlan, integers, numberOf, type Replay, upload, uploadPart } from "./replay.ts";
 
 /** Stripes, losses, modes, groups, orders, masks and outputs. */
 export const replaySparseVdit: Replay = async (device, file, params) => {
@@ -31,9 +29,7 @@ export const replaySparseVdit: Replay = async (device, file, params) => {
   };
   const [lambda, epsilon] = [number("lambda"), number("epsilon")];
   const samples = Array.from({ length: shapeOf(file, "cal_q")[0]! }, (_, n): SparseVditSample => {
-    const [q, k, v] = ["cal_q", "cal_k", "cal_v"].map((name) =>
-      reshape(d, slice(d, upload(d, file, name), 0, n, n + 1), shapeOf(file, name).slice(1))
-    );
+    const [q, k, v] = ["cal_q", "cal_k", "cal_v"].map((name) => uploadPart(d, file, name, n));
     return { q: q!, k: k!, v: v! };
   });
   const profile = await sparseVdit.calibrate(d, samples, geometry, { lambda, epsilon });

@@ -14,6 +14,9 @@ export interface Variants {
   readonly prefill: Readonly<Record<string, Planner>>;
 }
 
+/** Nothing but what the model was loaded with. */
+export const NO_CHOICE: Variants = { kv: {}, select: {}, prefill: {} };
+
 /** Names out of {@linkcode Variants}; what is left out is as the model was loaded. */
 export type VariantNames = { readonly [kind in keyof Variants]?: string | undefined };
 

@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { ApiError } from "../api_error.ts";
+import { pathOf } from "../check_shape.ts";
+import { quote } from "../tables.ts";
 import type { VariantNames } from "./choose_variant.ts";
 
 /** Fields of OpenAI's requests that change nothing here: they are taken and not looked at. */
@@ -123,27 +125,23 @@ export function readFields<S extends v.ObjectEntries>(
     if (isKnown(name) || WITHOUT_EFFECT.has(name)) continue;
     const neutral = NOT_HERE.get(name);
     if (neutral?.includes(JSON.stringify(value))) continue;
-    const short = JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
     throw neutral
       ? new ApiError(
         400,
         "unsupported_parameter",
-        `This server cannot do what ${short} asks for; leave it out`,
+        `This server cannot do what ${quote(name)} asks for; leave it out`,
         {
           param: name,
         },
       )
-      : new ApiError(400, "unknown_parameter", `There is no parameter ${short}`, {
+      : new ApiError(400, "unknown_parameter", `There is no parameter ${quote(name)}`, {
         param: name.slice(0, 80),
       });
   }
   const result = v.safeParse(schema, Object.fromEntries(given.filter(([name]) => isKnown(name))));
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const param = (issue.path ?? []).map(({ key }, i) =>
-    typeof key === "number" ? `[${key}]` : i > 0 ? `.${key}` : key
-  )
-    .join("").slice(0, 80);
+  const param = pathOf(issue);
   const missing = issue.received === "undefined";
   throw new ApiError(
     400,

@@ -4,6 +4,7 @@ import { ApiError } from "../api_error.ts";
 import type { VariantNames } from "./choose_variant.ts";
 import type { SharedFields } from "./fields.ts";
 import type { Service } from "../service.ts";
+import { quote } from "../tables.ts";
 import type { ServedLanguageModel } from "./served_language_model.ts";
 
 /** What a request asks of a language model, checked. */
@@ -48,8 +49,7 @@ export type Serving = Pick<Service, "model" | "limits">;
  */
 export function expectModel(model: string, name: string): void {
   if (name === model) return;
-  const short = JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
-  throw new ApiError(404, "model_not_found", `The model ${short} does not exist`, { param: "model" });
+  throw new ApiError(404, "model_not_found", `The model ${quote(name)} does not exist`, { param: "model" });
 }
 
 /** Encoding takes time on the thread that answers, so texts of more characters for each token of the context are not tried. */

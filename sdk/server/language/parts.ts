@@ -43,12 +43,12 @@ export async function* generateParts(
 ): AsyncGenerator<Part, void, undefined> {
   const all = prompts.flatMap((prompt) => Array<Int32Array>(n).fill(prompt));
   for (const { length } of prompts) metrics.tokens("prompt", length);
-  const texts = all.map(() => new TokenTexts(lm.tokenizer));
+  const texts: TokenTexts[] = [];
   for await (const piece of lm.generateMany(all, { ...options, signal })) {
     const { index, text, ids, logprobs, finishReason = null, usage } = piece;
     metrics.tokens("completion", ids.length);
     if (usage) metrics.kvBytes(usage.kvBytes);
-    const tokens = logprobs && texts[index]!.push(piece);
+    const tokens = logprobs && (texts[index] ??= new TokenTexts(lm.tokenizer)).push(piece);
     if (text === "" && !tokens?.length && !finishReason) continue;
     yield { index, text, tokens, finish: finishReason, usage };
   }

@@ -33,7 +33,7 @@ export class TokenTexts {
   constructor(tokenizer: Tokenizer | undefined) {
     this.#tokenizer = tokenizer;
     this.#stream = tokenizer?.stream();
-    this.#names = new Map([...tokenizer?.specialIds ?? []].map(([name, id]) => [id, name]));
+    this.#names = specialNames(tokenizer);
   }
 
   /** Takes a piece; gives the tokens whose text begins in what was given out. */
@@ -71,6 +71,16 @@ export class TokenTexts {
     if (this.#last === undefined) return textOf(tokenizer, [id]);
     return textOf(tokenizer, [this.#last, id]).slice(textOf(tokenizer, [this.#last]).length);
   }
+}
+
+/**
+ * Finds the names of control tokens.
+ *
+ * @param tokenizer The tokenizer, if there is one.
+ * @returns The names by id.
+ */
+export function specialNames(tokenizer: Tokenizer | undefined): Map<number, string> {
+  return new Map([...tokenizer?.specialIds ?? []].map(([name, id]) => [id, name]));
 }
 
 function textOf(tokenizer: Tokenizer, ids: readonly number[]): string {

@@ -24,8 +24,7 @@ export function observe(service: Service, lifecycle: Lifecycle): MiddlewareHandl
     const state = beginRequest(c, SANE_ID.test(given) ? given : crypto.randomUUID());
     const leave = lifecycle.enter();
     if (lifecycle.stopping && c.req.path !== "/metrics") {
-      state.code = "stopping";
-      c.res = stopping().toResponse();
+      c.res = refuse(state, stopping());
     } else {
       await next();
     }

@@ -2,10 +2,11 @@ import * as v from "valibot";
 import { ApiError } from "../api_error.ts";
 import { checkShape } from "../check_shape.ts";
 import { chatRequest } from "../language/chat_request.ts";
-import { chooseVariant, type Variants } from "../language/choose_variant.ts";
+import { chooseVariant, NO_CHOICE } from "../language/choose_variant.ts";
 import { completionRequest } from "../language/completion_request.ts";
 import { canInspect, type HeadReading, readAttention } from "../language/read_attention.ts";
 import type { ServedLanguageModel } from "../language/served_language_model.ts";
+import { specialNames } from "../language/token_texts.ts";
 import type { PageRoutes } from "../page/page_routes.ts";
 
 /** The most tokens that are looked at, and the most weights that an answer has. */
@@ -83,15 +84,13 @@ export function attentionRoutes(): PageRoutes {
   };
 }
 
-const NO_CHOICE: Variants = { kv: {}, select: {}, prefill: {} };
-
 function encode(lm: ServedLanguageModel, text: string): Int32Array {
   return text === "" ? new Int32Array() : lm.tokenizer?.encode(text) ?? new Int32Array();
 }
 
 /** What each token adds to the text; the names of control tokens. */
 function textsOf({ tokenizer }: ServedLanguageModel, ids: readonly number[]): string[] {
-  const names = new Map([...tokenizer?.specialIds ?? []].map(([name, id]) => [id, name]));
+  const names = specialNames(tokenizer);
   const stream = tokenizer?.stream();
   return ids.map((id) => names.get(id) ?? stream?.push([id]) ?? `${id}`);
 }

@@ -1,16 +1,16 @@
 import { after, before, describe, test } from "node:test";
-import { type Device, openDevice } from "../../device/mod.ts";
-import { CausalLM } from "../../lm/mod.ts";
+import type { Device } from "../../device/mod.ts";
+import type { CausalLM } from "../../lm/mod.ts";
 import { doubleSparsity } from "../../methods/double_sparsity.ts";
 import { streaming } from "../../methods/streaming.ts";
 import { calibrate } from "../../lm/calibrate.ts";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "../../testing/assert.ts";
+import { openRecall, QUESTION } from "../language/_recall_test_server.ts";
 import { createHandler, type ErrorBody } from "../mod.ts";
 import { page } from "../page/mod.ts";
 import type { AttentionResponse } from "./attention.ts";
 
-const TEXT = "note Mira 217 . the river ran by night note Tomi 305 . and it was cold ask Mira";
-const CHAT = { model: "recall", messages: [{ role: "user", content: TEXT }] };
+const CHAT = { model: "recall", messages: [{ role: "user", content: QUESTION }] };
 /** Where the value of the name that is asked for stands. */
 const VALUE = 3;
 
@@ -19,9 +19,9 @@ describe("POST /v1/filigree/attention", () => {
   let lm: CausalLM;
   let app: ReturnType<typeof createHandler>;
   before(async () => {
-    device = await openDevice({ prefer: "wasm", threads: 1 });
-    lm = await CausalLM.load(new URL("../../lm/recall", import.meta.url), { device });
-    const profile = await calibrate(lm, [lm.tokenizer!.encode(TEXT, { addSpecial: true })]);
+    lm = await openRecall();
+    device = lm.device;
+    const profile = await calibrate(lm, [lm.tokenizer!.encode(QUESTION, { addSpecial: true })]);
     const narrow = streaming({ sink: 1, window: 4 });
     const select = { streaming: narrow, sparse: doubleSparsity({ profile, tokens: 5, denseLayers: [0] }) };
     const variants = { kv: {}, prefill: { streaming: narrow }, select };
@@ -55,11 +55,11 @@ describe("POST /v1/filigree/attention", () => {
 
   test("attention of a prompt is the same as that of the message which has it", async () => {
     const chat = await read(CHAT);
-    assertEquals(await read({ model: "recall", prompt: TEXT }), chat);
+    assertEquals(await read({ model: "recall", prompt: QUESTION }), chat);
   });
 
   test("attention weights are those of the softmax over the keys", async () => {
-    const ids = lm.tokenizer!.encode(TEXT, { addSpecial: true });
+    const ids = lm.tokenizer!.encode(QUESTION, { addSpecial: true });
     const { layers } = await read({ ...CHAT, at: 9 });
     const scores: number[][] = [];
     const inspectHeads = async (

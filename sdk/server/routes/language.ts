@@ -2,17 +2,13 @@ import type { Context } from "hono";
 import type { Usage } from "../../lm/generate.ts";
 import { type AnswerFormat, CHAT, COMPLETION } from "../language/answer_format.ts";
 import { chatRequest } from "../language/chat_request.ts";
-import { chooseVariant, type Variants } from "../language/choose_variant.ts";
+import { chooseVariant, NO_CHOICE, type Variants } from "../language/choose_variant.ts";
 import { completionRequest } from "../language/completion_request.ts";
 import { expectModel, type GenerationRequest, type Serving } from "../language/generation_request.ts";
 import { generateParts, type Part, totalsOf } from "../language/parts.ts";
 import type { ServedLanguageModel } from "../language/served_language_model.ts";
-import type { Metrics } from "../metrics.ts";
 import type { Served } from "../served.ts";
 import type { Routes } from "../service.ts";
-
-/** Nothing but what the model was loaded with. */
-const NO_CHOICE: Variants = { kv: {}, select: {}, prefill: {} };
 
 /**
  * Generates text as OpenAI's clients expect: `/v1/completions`, `/v1/chat/completions`, `/v1/models`.
@@ -25,7 +21,6 @@ const NO_CHOICE: Variants = { kv: {}, select: {}, prefill: {} };
  */
 export function languageRoutes(lm: Served<ServedLanguageModel>, variants: Variants = NO_CHOICE): Routes {
   return (app, service): void => {
-    const { metrics } = service;
     const choose = chooseVariant(variants);
     const created = seconds();
     const card = (): object => ({
@@ -49,14 +44,15 @@ export function languageRoutes(lm: Served<ServedLanguageModel>, variants: Varian
       const body = await service.readJson(c);
       const request = read(body, model, service);
       const chosen = choose(model, request.filigree);
+      const generate = (signal: AbortSignal) => generateParts(chosen, request, signal, service.metrics);
       const head = {
         id: `${format.prefix}-${crypto.randomUUID()}`,
         created: seconds(),
         model: service.model,
       };
       return request.stream
-        ? await service.events(c, (signal) => events(chosen, request, signal, format, head, metrics))
-        : c.json(await service.compute(c, (signal) => whole(chosen, request, signal, format, head, metrics)));
+        ? await service.events(c, (signal) => events(generate(signal), request, format, head))
+        : c.json(await service.compute(c, (signal) => whole(generate(signal), request, format, head)));
     };
 
     app.get("/v1/models", (c) => c.json({ object: "list", data: [card()] }));
@@ -78,16 +74,14 @@ interface Head {
 
 /** The answer as one object. */
 async function whole(
-  lm: ServedLanguageModel,
+  parts: AsyncIterable<Part>,
   request: GenerationRequest,
-  signal: AbortSignal,
   format: AnswerFormat,
   head: Head,
-  metrics: Metrics,
 ): Promise<object> {
   const answers: Part[] = [];
   const ends: Usage[] = [];
-  for await (const part of generateParts(lm, request, signal, metrics)) {
+  for await (const part of parts) {
     const before = answers[part.index];
     before?.tokens?.push(...part.tokens ?? []);
     answers[part.index] = before ? { ...part, text: before.text + part.text, tokens: before.tokens } : part;
@@ -98,18 +92,16 @@ async function whole(
 
 /** The answer as the data of events. */
 async function* events(
-  lm: ServedLanguageModel,
+  parts: AsyncIterable<Part>,
   request: GenerationRequest,
-  signal: AbortSignal,
   format: AnswerFormat,
   head: Head,
-  metrics: Metrics,
 ): AsyncGenerator<string, void, undefined> {
   const event = (rest: object): string =>
     JSON.stringify({ ...head, object: format.chunk, ...(request.includeUsage && { usage: null }), ...rest });
   const begun = new Set<number>();
   const ends: Usage[] = [];
-  for await (const part of generateParts(lm, request, signal, metrics)) {
+  for await (const part of parts) {
     yield event({ choices: [format.delta(part, !begun.has(part.index))] });
     begun.add(part.index);
     if (part.usage) ends.push(part.usage);

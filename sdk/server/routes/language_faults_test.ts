@@ -1,6 +1,7 @@
 import { after, before, describe, test } from "node:test";
 import type { CausalLM } from "../../lm/mod.ts";
 import { assertEquals, assertRejects } from "../../testing/assert.ts";
+import { eventually } from "../_raw_test_client.ts";
 import type { ErrorBody } from "../api_error.ts";
 import { endless, openRecall, QUESTION, serveFor, type Serving } from "../language/_recall_test_server.ts";
 import type { ServedLanguageModel } from "../language/served_language_model.ts";
@@ -26,14 +27,6 @@ function watched(lm: ServedLanguageModel): { lm: ServedLanguageModel; running():
       },
     },
   };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 5000;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error("It did not happen within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 describe("language routes refuse", () => {
@@ -233,11 +226,11 @@ describe("language routes when the client goes away", () => {
           body: JSON.stringify({ model: "recall", prompt: "the", max_tokens: 16_000, stream }),
         });
         if (stream) await (await answer).body!.getReader().read();
-        else await until(() => running() === 1);
+        else await eventually(() => running() === 1);
         controller.abort();
         await answer.catch(() => {});
-        await until(() => running() === 0);
-        await until(() => lm.device.report.tensors === tensors);
+        await eventually(() => running() === 0);
+        await eventually(() => lm.device.report.tensors === tensors);
       }
       await close();
     });

@@ -5,7 +5,7 @@
  */
 /// <reference lib="dom" />
 import type { Api } from "./api.ts";
-import { element, make, messageOf, say } from "./dom.ts";
+import { element, make, messageOf, say, swapButtons } from "./dom.ts";
 import { type Question, showReading } from "./show_reading.ts";
 
 /** A message of the chat. */
@@ -50,6 +50,7 @@ export function chatPanel(api: Api, prompts: readonly string[]): void {
   const stop = element("chat-stop", HTMLButtonElement);
   const fresh = element("fresh", HTMLButtonElement);
   const status = element("chat-status", HTMLElement);
+  const offers = element("offers", HTMLElement);
   const reading = element("reading", HTMLElement);
   const tokens = element("max-tokens", HTMLInputElement);
   const chosen = new Map<Choice, HTMLSelectElement>();
@@ -69,12 +70,9 @@ export function chatPanel(api: Api, prompts: readonly string[]): void {
     );
 
   const setBusy = (busy: boolean): void => {
-    const held = document.activeElement;
-    send.hidden = busy;
-    stop.hidden = !busy;
+    swapButtons(send, stop, busy);
     fresh.disabled = busy;
     log.setAttribute("aria-busy", String(busy));
-    if (held === send || held === stop) (busy ? stop : send).focus();
   };
   const bubble = ({ role, content }: Message): HTMLElement => {
     const text = make("p", {}, content);
@@ -88,7 +86,7 @@ export function chatPanel(api: Api, prompts: readonly string[]): void {
     const before = messages;
     messages = [...before, { role: "user", content }];
     reading.replaceChildren();
-    element("offers", HTMLElement).hidden = true;
+    offers.hidden = true;
     bubble({ role: "user", content });
     input.value = "";
     setBusy(true);
@@ -143,11 +141,10 @@ export function chatPanel(api: Api, prompts: readonly string[]): void {
     messages = [];
     log.replaceChildren();
     reading.replaceChildren();
-    element("offers", HTMLElement).hidden = prompts.length === 0;
+    offers.hidden = prompts.length === 0;
     say(status, "");
     input.focus();
   });
-  const offers = element("offers", HTMLElement);
   offers.hidden = prompts.length === 0;
   offers.append(...prompts.map((prompt) => {
     const offer = make("button", { type: "button", class: "offer" }, prompt);

@@ -55,13 +55,18 @@ export function say(line: HTMLElement, text: string, isError = false): void {
 }
 
 /**
- * A share in percent.
+ * Shows the button that stops something in the place of the one that starts it while it runs. Focus does not get lost with the button that has it.
  *
- * @param share From 0 to 1.
- * @returns The text, with one digit behind the point.
+ * @param start The one.
+ * @param stop The other.
+ * @param running Whether it runs.
  */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+export function swapButtons(start: HTMLElement, stop: HTMLElement, running: boolean): void {
+  const [shown, gone] = running ? [stop, start] : [start, stop];
+  const held = document.activeElement === gone;
+  shown.hidden = false;
+  gone.hidden = true;
+  if (held) shown.focus();
 }
 
 /**

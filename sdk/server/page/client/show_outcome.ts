@@ -8,8 +8,8 @@ import type { Label } from "../../../cli/dependencies.ts";
 import { confusionMatrix } from "../../../cli/metrics.ts";
 import type { Outcome, PredictedRow } from "../../../cli/outcome.ts";
 import { predictionsCsv } from "../../../cli/output.ts";
-import { count } from "../../../cli/report.ts";
-import { download, make, percent } from "./dom.ts";
+import { count, percent } from "../../../cli/report.ts";
+import { download, make } from "./dom.ts";
 import { showPredictions } from "./show_predictions.ts";
 
 /** Larger matrices do not fit a page; the mistakes are listed instead. */
@@ -59,7 +59,7 @@ export function showOutcome(
 }
 
 /** The line with the accuracy. */
-export function accuracyOf(accuracy: number | null, right: number, rows: number): HTMLElement {
+function accuracyOf(accuracy: number | null, right: number, rows: number): HTMLElement {
   return make(
     "p",
     { class: "accuracy" },

@@ -6,7 +6,8 @@
 /// <reference lib="dom" />
 import type { Label } from "../../../cli/dependencies.ts";
 import type { PredictedRow } from "../../../cli/outcome.ts";
-import { make, percent } from "./dom.ts";
+import { percent } from "../../../cli/report.ts";
+import { make } from "./dom.ts";
 
 /** Rows that appear at once. */
 const PAGE = 12;

@@ -4,8 +4,9 @@
  * @module
  */
 /// <reference lib="dom" />
+import { percent } from "../../../cli/report.ts";
 import type { Api } from "./api.ts";
-import { make, messageOf, percent } from "./dom.ts";
+import { make, messageOf } from "./dom.ts";
 import { bar } from "./show_predictions.ts";
 
 /** What was asked: the fields that a request for the answer and one for its reading have in common. */

@@ -8,7 +8,7 @@ import { predictTable } from "../../../cli/outcome.ts";
 import type { Table } from "../../../cli/table.ts";
 import type { Api } from "./api.ts";
 import { chooseTable } from "./choose_table.ts";
-import { element, messageOf, say } from "./dom.ts";
+import { element, messageOf, say, swapButtons } from "./dom.ts";
 import { remotePredictor } from "./remote_predictor.ts";
 import { showOutcome } from "./show_outcome.ts";
 
@@ -42,13 +42,8 @@ export function tablePanel(api: Api): void {
   });
   const setBusy = (busy: boolean): void => {
     chooser.lock(busy);
-    // Focus does not get lost when the button that has it disappears.
-    const held = document.activeElement;
-    stop.hidden = !busy;
-    predict.hidden = busy;
+    swapButtons(predict, stop, busy);
     progress.hidden = !busy;
-    if (held === predict) stop.focus();
-    if (held === stop) predict.focus();
   };
   const run = async (table: Table): Promise<void> => {
     const { signal } = running = new AbortController();
